@@ -1,0 +1,86 @@
+"""Distances and envelopes of GeoJSON geometries in WGS84, in metres, the same on every engine.
+
+Shapely does the geometry. Reading files of geometries belongs to ``readers``; which geometries are compared, to the models.
+
+Metres are taken in the local plane tangent to the ellipsoid at the mean latitude of each pair (radii of curvature of
+WGS84: NIMA TR8350.2, section 3.3). Within two kilometres the error is below one part in ten thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+SEMI_MAJOR_AXIS_M = 6_378_137.0
+ECCENTRICITY_SQUARED = 0.006694379990141317
+TOUCHING_M = 0.5
+
+Geometries = NDArray[np.object_]
+Floats = NDArray[np.float64]
+
+
+def parse(texts: Sequence[str | None]) -> Geometries:
+    """Return geometries for GeoJSON texts; None, empty and unreadable ones give None."""
+    return np.asarray(shapely.from_geojson(np.asarray(texts, dtype=object), on_invalid="ignore"), dtype=object)
+
+
+def envelopes(geometries: Geometries) -> Floats:
+    """Return an (n, 4) array of min_lon, min_lat, max_lon, max_lat in degrees; NaN where there is no geometry."""
+    return np.asarray(shapely.bounds(geometries), dtype=np.float64)
+
+
+def metres_per_degree(latitude: Floats) -> tuple[Floats, Floats]:
+    """Return metres per degree of longitude and of latitude at ``latitude`` (degrees)."""
+    phi = np.radians(latitude)
+    curvature = 1.0 - ECCENTRICITY_SQUARED * np.sin(phi) ** 2
+    prime_vertical = SEMI_MAJOR_AXIS_M / np.sqrt(curvature)
+    meridian = SEMI_MAJOR_AXIS_M * (1.0 - ECCENTRICITY_SQUARED) / curvature**1.5
+    return np.radians(1.0) * prime_vertical * np.cos(phi), np.radians(1.0) * meridian
+
+
+def to_local_plane(geometries: Geometries, latitude: Floats) -> Geometries:
+    """Return the geometries in metres, each on the plane tangent at its own ``latitude`` (degrees)."""
+    coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
+    east, north = metres_per_degree(latitude)
+    scaled = np.column_stack((coordinates[:, 0] * east[owner], coordinates[:, 1] * north[owner]))
+    return np.asarray(shapely.set_coordinates(geometries.copy(), scaled), dtype=object)
+
+
+def in_metres(left: Geometries, right: Geometries) -> tuple[Geometries, Geometries]:
+    """Return both sides of each pair on one plane, tangent at the mean latitude of the pair."""
+    bounds_left, bounds_right = envelopes(left), envelopes(right)
+    middle = (bounds_left[:, 1] + bounds_left[:, 3] + bounds_right[:, 1] + bounds_right[:, 3]) / 4
+    latitude = np.nan_to_num(middle)
+    return to_local_plane(left, latitude), to_local_plane(right, latitude)
+
+
+def distances_m(left: Geometries, right: Geometries) -> Floats:
+    """Return the shortest distance in metres between the two geometries of each pair; NaN where one is missing."""
+    return np.asarray(shapely.distance(*in_metres(left, right)), dtype=np.float64)
+
+
+def positions(lines: Geometries, others: Geometries) -> list[str | None]:
+    """Say where each other geometry lies along its line, read in the direction of travel.
+
+    ``on`` (it touches the line), ``upstream`` (nearest to its start), ``downstream`` (nearest to its end), ``beside``;
+    None where a geometry is missing or the first is not a line.
+    """
+    metric_lines, metric_others = in_metres(lines, others)
+    return [_position(line, other) for line, other in zip(metric_lines, metric_others, strict=True)]
+
+
+def _position(line: shapely.Geometry | None, other: shapely.Geometry | None) -> str | None:
+    if line is None or other is None or line.is_empty or other.is_empty:
+        return None
+    if shapely.distance(line, other) <= TOUCHING_M:
+        return "on"
+    if line.geom_type != "LineString":
+        return "beside"
+    nearest = shapely.get_point(shapely.shortest_line(line, other), 0)
+    along = shapely.line_locate_point(line, nearest, normalized=True)
+    if along <= 0.0:
+        return "upstream"
+    return "downstream" if along >= 1.0 else "beside"
