@@ -1,0 +1,120 @@
+"""Readers by form of file: which layout of a card a file follows, and its records as raw text.
+
+One module per form. Everything reaches raw as text; types, units and refusals of values belong in staging, receipts
+and the order of deliveries in ``landing`` and ``loading``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raw_sources.errors import DeliveryRefused
+from raw_sources.readers.match import Match, ReadCount
+
+if TYPE_CHECKING:
+    from raw_sources.card import Card, Layout
+    from raw_sources.database import DuckDBSettings
+    from raw_sources.readers.json_records import Unwrap
+
+__all__ = ["READER_VERSION", "Match", "ReadCount", "clean", "inspect", "read"]
+
+# Raised when the same bytes under the same card would give other rows: loaded deliveries are then read again.
+READER_VERSION = "1"
+
+
+def inspect(path: Path, card: Card) -> Match:
+    """Return the layout of ``card`` that the file follows, and how its columns meet the card's.
+
+    Raises DeliveryRefused, with what was found instead, when it follows none.
+    """
+    from raw_sources.readers.sniff import kind_of
+
+    if kind_of(path) == "json":
+        return _inspect_json(path, card)
+    from raw_sources.readers.delimited import inspect_delimited
+
+    return inspect_delimited(path, card, _layouts(path, card, "delimited", "delimited text"))
+
+
+def _inspect_json(path: Path, card: Card) -> Match:
+    from raw_sources.readers.geojson import is_feature, unwrap_feature
+    from raw_sources.readers.json_records import inspect_json, probe, unwrap_record
+
+    declared = next((layout.encoding for layout in card.layouts if layout.form != "delimited"), None)
+    found = probe(path, card, declared)
+    if found.envelope.container == "features" or any(is_feature(record) for record in found.records[:1]):
+        return inspect_json(path, card, _layouts(path, card, "geojson", "GeoJSON"), found, unwrap_feature)
+    if found.envelope.container is None:
+        return inspect_json(path, card, card.layouts, found, unwrap_record)
+    return inspect_json(
+        path, card, _layouts(path, card, "json_records", "a list of JSON records"), found, unwrap_record
+    )
+
+
+def _layouts(path: Path, card: Card, form: str, described: str) -> Sequence[Layout]:
+    layouts = [layout for layout in card.layouts if layout.form == form]
+    if not layouts:
+        accepted = ", ".join(sorted({f"{layout.name} ({layout.form})" for layout in card.layouts}))
+        raise DeliveryRefused(
+            f"the file is {described}, which {card.source} does not accept",
+            where=path.name,
+            hint=f"Its layouts are: {accepted}.",
+        )
+    return layouts
+
+
+def read(
+    path: Path, match: Match, card: Card, delivery_id: str, raw_out: Path, malformed_out: Path, settings: DuckDBSettings
+) -> ReadCount:
+    """Read every record of the file into ``raw_out`` or ``malformed_out`` (Parquet, see ``writer``) and count them.
+
+    Raises DeliveryRefused when the file has records and none of them can be read: to take it for an empty delivery
+    would end everything that it does not mention.
+    """
+    count = _read(path, match, card, delivery_id, raw_out, malformed_out, settings)
+    if count.records_read and not count.raw_rows:
+        from raw_sources.readers.writer import first_malformed
+
+        raise DeliveryRefused(
+            f"none of the {count.records_read} records can be read; the first: {first_malformed(malformed_out)}",
+            where=path.name,
+            hint="Compare the file with the layouts of its card.",
+        )
+    return count
+
+
+def _read(
+    path: Path, match: Match, card: Card, delivery_id: str, raw_out: Path, malformed_out: Path, settings: DuckDBSettings
+) -> ReadCount:
+    if match.layout.form == "delimited":
+        from raw_sources.readers.delimited import read_delimited
+
+        return read_delimited(path, match, card, delivery_id, raw_out, malformed_out, settings)
+    from raw_sources.readers.json_records import read_json
+
+    return read_json(path, match, card, delivery_id, raw_out, malformed_out, _unwrap(match))
+
+
+def _unwrap(match: Match) -> Unwrap:
+    from raw_sources.readers.geojson import unwrap_feature
+    from raw_sources.readers.json_records import unwrap_record
+
+    return unwrap_feature if match.layout.form == "geojson" else unwrap_record
+
+
+def clean(path: Path, match: Match, card: Card, out: Path) -> None:
+    """Rewrite the file without the card's never-load columns, in the same form, dialect and encoding.
+
+    A record that cannot be parsed may hold them in any place: its text is replaced by a marker, and reading the
+    cleaned file counts it as malformed.
+    """
+    if match.layout.form == "delimited":
+        from raw_sources.readers.delimited import clean_delimited
+
+        clean_delimited(path, match, card, out)
+        return
+    from raw_sources.readers.json_records import clean_json
+
+    clean_json(path, match, card, out, _unwrap(match))

@@ -1,0 +1,57 @@
+"""What kind of file this is, from its first bytes: text, JSON, or something that is no delivery at all.
+
+Layouts and cards do not belong here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from raw_sources.errors import DeliveryRefused
+from raw_sources.readers.encoding import byte_order_mark, is_wide
+
+HEAD_BYTES = 1 << 16
+_SIGNATURES = (
+    (b"PK\x03\x04", "a zip archive or a spreadsheet (xlsx, ods)"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"SQLite format 3", "an SQLite database"),
+)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+# A few NULs are accidents of a text file; a tenth of them is another kind of file.
+_NUL_SHARE = 10
+
+
+def kind_of(path: Path) -> str:
+    """Return ``json`` or ``text``; DeliveryRefused for an empty file, a page of HTML, XML, or a binary file."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    encoding, mark = byte_order_mark(path)
+    for signature, what in _SIGNATURES:
+        if head.startswith(signature):
+            raise _refusal(path, f"the file is {what}, not text", "Ask the producer for CSV, JSON or GeoJSON.")
+    if not (encoding and is_wide(encoding)) and head.count(b"\0") * _NUL_SHARE > len(head):
+        raise _refusal(path, "the file is binary, not text", "Ask the producer for CSV, JSON or GeoJSON.")
+    text = head[mark:].decode(encoding or "utf-8", errors="replace").strip("\ufeff \t\r\n")
+    if not text and path.stat().st_size <= HEAD_BYTES:
+        raise _refusal(path, "the file is empty", "Fetch it again, or ask the producer for it.")
+    if text.startswith("<"):
+        raise _markup(path, text)
+    return "json" if text.startswith(("{", "[")) else "text"
+
+
+def _markup(path: Path, text: str) -> DeliveryRefused:
+    title = _TITLE.search(text)
+    named = f" entitled '{' '.join(title.group(1).split())[:100]}'" if title else ""
+    page = re.match(r"<!doctype html|<html", text, re.IGNORECASE) or "<html" in text[:2000].lower()
+    what = f"the file is a page of HTML{named}" if page else "the file is an XML document"
+    return _refusal(path, f"{what}, not data", "Probably the server's error page: check the address, then try again.")
+
+
+def _refusal(path: Path, what: str, hint: str) -> DeliveryRefused:
+    return DeliveryRefused(what, where=path.name, hint=hint)
