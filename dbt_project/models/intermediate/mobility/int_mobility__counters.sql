@@ -1,0 +1,48 @@
+-- One row per counter that has ever measured or is in a referential: its street and its latest known geometry. Measures
+-- carry a fresher place than the yearly referential, which fills the gaps (archives have no geometry).
+with measured as (
+    select
+        source,
+        counter_id,
+        arg_max(street, last_hour_at) as street,
+        arg_max(lon, last_hour_at) filter (where lon is not null) as lon,
+        arg_max(lat, last_hour_at) filter (where lon is not null) as lat,
+        arg_max(geometry, last_hour_at) filter (where lon is not null) as geometry
+    from {{ ref('int_mobility__counter_places') }}
+    group by source, counter_id
+),
+
+latest_validity as (
+    select
+        counter_id,
+        max(valid_from_on) as valid_from_on
+    from {{ ref('stg_mobility__paris_referentiel_comptages') }}
+    group by counter_id
+),
+
+referenced as (
+    select
+        'paris_comptages_permanents' as source,
+        arcs.counter_id,
+        min(arcs.street) as street,
+        -- The parts of an arc are short: the mean of their points stands for the arc.
+        {{ mean_degrees('arcs.lon') }} as lon,
+        {{ mean_degrees('arcs.lat') }} as lat,
+        {{ collect_geometries('arcs.geometry', 'arcs.geometry') }} as geometry
+    from {{ ref('stg_mobility__paris_referentiel_comptages') }} as arcs
+    inner join latest_validity
+        on arcs.counter_id = latest_validity.counter_id and arcs.valid_from_on = latest_validity.valid_from_on
+    group by arcs.counter_id
+)
+
+select
+    coalesce(measured.source, referenced.source) as source,
+    coalesce(measured.counter_id, referenced.counter_id) as counter_id,
+    coalesce(measured.street, referenced.street) as street,
+    coalesce(measured.lon, referenced.lon) as lon,
+    coalesce(measured.lat, referenced.lat) as lat,
+    coalesce(measured.geometry, referenced.geometry) as geometry,
+    measured.counter_id is not null as has_measures
+from measured
+full outer join referenced
+    on measured.source = referenced.source and measured.counter_id = referenced.counter_id

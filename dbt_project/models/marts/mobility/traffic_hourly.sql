@@ -1,0 +1,59 @@
+{{ config(by_period=true, period_column='period_month') }}
+
+-- What passed each counter, hour by hour. A measure without flow is not a count: `measure_kind` says what was measured, and
+-- the kinds are never mixed. Bounds of plausibility: 12,000 vehicles an hour is the capacity of five motorway lanes
+-- (2,400 each, Highway Capacity Manual), more than any urban arc; a flow with nothing on the loop, or a loop covered
+-- three quarters of the hour without a vehicle, contradicts itself.
+with hours as (
+    select *
+    from {{ ref('int_mobility__traffic_hours') }}
+    where {{ in_stale('period_month') }}
+),
+
+counters as (
+    select
+        source,
+        counter_id,
+        street,
+        lon,
+        lat
+    from {{ ref('int_mobility__counters') }}
+    where has_measures
+)
+
+select
+    hours.source,
+    hours.counter_id,
+    hours.direction,
+    hours.vehicle_class,
+    hours.hour_start_at,
+    {{ legal_text('hours.hour_start_at', var('time_zone', 'Europe/Paris')) }} as hour_start_local,
+    case
+        when hours.flow_veh_h is not null then 'count'
+        when hours.occupancy_pct is not null then 'occupancy'
+        when hours.speed_kmh is not null then 'floating_car_speed'
+        else 'none'
+    end as measure_kind,
+    hours.flow_veh_h,
+    hours.occupancy_pct,
+    hours.speed_kmh,
+    hours.traffic_state,
+    -- These sources publish whole hours or nothing.
+    cast(
+        case when coalesce(hours.flow_veh_h, hours.occupancy_pct, hours.speed_kmh) is null then 0 else 1 end
+        as decimal(5, 4)
+    ) as measured_share,
+    case
+        when coalesce(hours.flow_veh_h, hours.occupancy_pct, hours.speed_kmh) is null then 'not_measured'
+        when hours.flow_veh_h > 12000 then 'implausible_flow'
+        when hours.flow_veh_h > 100 and hours.occupancy_pct = 0 then 'flow_without_occupancy'
+        when hours.flow_veh_h = 0 and hours.occupancy_pct > 75 then 'occupancy_without_flow'
+        else 'plausible'
+    end as plausibility,
+    counters.street,
+    counters.lon,
+    counters.lat,
+    hours.period_month
+from hours
+left join counters
+    on hours.source = counters.source and hours.counter_id = counters.counter_id
