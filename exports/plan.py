@@ -1,0 +1,287 @@
+"""What a release will be, decided before a file is written: its columns, its content, its name, its place in history.
+
+Default deny and the durable gate stand here: only the card's columns are read, and only under a passing certificate of
+the mart's present content. Writing the files is ``candidate``.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from expectations.certificate import Certificate, require
+from expectations.fingerprint import Fingerprint, fingerprint
+from expectations.suite import Suite
+from exports.card import ExportCard, published_columns
+from exports.changes import check_version
+from exports.formats.columns import PublishedColumn, publish_column, select_sql
+from exports.formats.excel_fr import EXCEL_FR
+from exports.log import ColumnFacts, Entry, PeriodFacts, ReleaseLog
+from exports.metadata import Context, Mart
+from exports.tree import release_folder
+from raw_sources.errors import ConfigurationError, HalleError, MachineryError
+from raw_sources.files import canonical_json, sha256_text
+
+WRITERS = ("duckdb", "polars", "shapely")
+HASH_LENGTH = 12
+
+
+class NothingToRelease(HalleError):
+    """The mart is empty: nothing is released, and nothing is wrong (exit status 0)."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Where certificates are kept, and the suite that the mart must have passed."""
+
+    root: Path
+    suite: Suite
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is decided of a release: ``identity`` makes its name, ``content`` is the published rows' fingerprint."""
+
+    card: ExportCard
+    mart: Mart
+    context: Context
+    columns: tuple[PublishedColumn, ...]
+    certificate: Certificate
+    content: Fingerprint
+    identity: dict[str, str | None]
+    previous: Entry | None
+    entry: Entry
+    public: Path
+
+    @property
+    def relation(self) -> str:
+        """The published rows, as an SQL relation of the warehouse."""
+        return f"({select_sql(self.columns, self.mart.relation)})"
+
+    @property
+    def parquet_files(self) -> dict[str, tuple[str, ...]]:
+        """Parquet files by relative path without suffix, with the periods that each holds."""
+        if not self.entry.partitioned:
+            return {self.card.slug: tuple(self.content.periods)}
+        return {_partition_path(self.card.slug, period): (period,) for period in self.content.periods}
+
+
+def make_plan(
+    connection: duckdb.DuckDBPyConnection,
+    card: ExportCard,
+    mart: Mart,
+    context: Context,
+    gate: Gate,
+    public: Path,
+    log: ReleaseLog,
+) -> Plan:
+    """Decide the next release of ``card``; ``connection`` is to the warehouse and knows ``geojson_to_wkb``.
+
+    Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease`` (empty mart), ``GateClosed``
+    (no passing certificate for the present content).
+    """
+    columns = _columns(card, mart)
+    _check_contract(connection, card, mart)
+    certificate = _certified(connection, mart, gate)
+    content = published_fingerprint(
+        connection, f"({select_sql(columns, mart.relation)})", card.columns, mart.period_column
+    )
+    identity: dict[str, str | None] = {
+        "after": None,
+        "certificate": certificate.key,
+        "fingerprint": content.digest,
+        "metadata": sha256_text(canonical_json(_metadata(card, context, columns))),
+        "recipe": _recipe(card, context, columns),
+    }
+    draft = _draft(card, mart, context, columns, content, identity)
+    entry, previous = _place_in_history(draft, log.entries(card.slug), public, identity)
+    if previous is not None:
+        check_version(previous, card.version, entry.columns, str(card.path))
+    entry = replace(entry, partitioned=_is_partitioned(card, mart, content.rows, previous))
+    return Plan(card, mart, context, columns, certificate, content, identity, previous, entry, public)
+
+
+def _draft(
+    card: ExportCard,
+    mart: Mart,
+    context: Context,
+    columns: Sequence[PublishedColumn],
+    content: Fingerprint,
+    identity: Mapping[str, str | None],
+) -> Entry:
+    """Return the log entry of a first release of this content."""
+    as_of = context.as_of.isoformat()
+    return Entry(
+        slug=card.slug,
+        mart=mart.relation,
+        sequence=1,
+        release=release_name(as_of, identity),
+        as_of=as_of,
+        version=card.version,
+        previous=None,
+        content=content_digest(identity),
+        recipe=str(identity["recipe"]),
+        engine=content.engine,
+        certificate=str(identity["certificate"]),
+        partitioned=False,
+        columns=tuple(ColumnFacts(column.name, column.type, column.about.unit) for column in columns),
+        periods={name: PeriodFacts(one.rows, one.hash_sum) for name, one in content.periods.items()},
+        files={},
+    )
+
+
+def _is_partitioned(card: ExportCard, mart: Mart, rows: int, previous: Entry | None) -> bool:
+    """Tell whether files are monthly. Once so, always so: addresses do not change because rows were withdrawn."""
+    if card.partition_above is None or mart.period_column is None:
+        return False
+    return rows > card.partition_above or (previous is not None and previous.partitioned)
+
+
+def release_name(as_of: str, identity: Mapping[str, str | None]) -> str:
+    """Return the name of a release: its date and the beginning of the hash of all that makes its content."""
+    return f"{as_of}-{sha256_text(canonical_json(dict(identity)))[:HASH_LENGTH]}"
+
+
+def content_digest(identity: Mapping[str, str | None]) -> str:
+    """Return the hash of a release's content, the same for every place in history."""
+    return sha256_text(canonical_json({**identity, "after": None}))
+
+
+def published_fingerprint(
+    connection: duckdb.DuckDBPyConnection, relation: str, names: Sequence[str], period_column: str | None
+) -> Fingerprint:
+    """Return the fingerprint of the published columns of ``relation`` (warehouse or files), in the card's order."""
+    return fingerprint(connection, relation, names, period_column)
+
+
+def _columns(card: ExportCard, mart: Mart) -> tuple[PublishedColumn, ...]:
+    if "public" not in card.audiences:
+        raise ConfigurationError("the card does not name the public audience.", where=f"{card.path}: field audiences")
+    columns = tuple(
+        publish_column(
+            column, geometry=column.name == card.geometry, required=column.name in card.order_by, where=str(card.path)
+        )
+        for column in published_columns(card, mart)
+    )
+    headers = [column.about.title_fr for column in columns]
+    repeated = sorted({header for header in headers if headers.count(header) > 1})
+    if EXCEL_FR.name in card.formats and repeated:
+        raise ConfigurationError(
+            f"two columns have the French title {repeated[0]!r}, which is their header in Excel.",
+            where=str(card.path),
+            hint="Give each column of the mart its own title.",
+        )
+    return columns
+
+
+def _check_contract(connection: duckdb.DuckDBPyConnection, card: ExportCard, mart: Mart) -> None:
+    """Raise ``ConfigurationError`` when the warehouse's columns are not those that ``mart`` declares."""
+    rows = connection.execute(f"DESCRIBE SELECT * FROM {mart.relation}").fetchall()
+    actual = {str(row[0]): str(row[1]) for row in rows}
+    for column in mart.columns:
+        declared = connection.execute(f"SELECT typeof(CAST(NULL AS {column.data_type}))").fetchall()[0][0]
+        if actual.get(column.name) != declared:
+            raise ConfigurationError(
+                f"{mart.relation}.{column.name} is {actual.get(column.name, 'absent')} in the warehouse, "
+                f"{column.data_type} in its model.",
+                where=str(card.path),
+                hint="Build the mart again with its contract enforced.",
+            )
+
+
+def _certified(connection: duckdb.DuckDBPyConnection, mart: Mart, gate: Gate) -> Certificate:
+    names = [column.name for column in mart.columns]
+    content = fingerprint(connection, mart.relation, names, mart.period_column)
+    if content.rows == 0:
+        raise NothingToRelease(f"{mart.relation} is empty, so nothing is released.")
+    return require(gate.root, mart.relation, content, gate.suite)
+
+
+def _place_in_history(
+    draft: Entry, history: Sequence[Entry], public: Path, identity: dict[str, str | None]
+) -> tuple[Entry, Entry | None]:
+    """Return ``draft`` with its name, rank and predecessor, and that predecessor.
+
+    The content of the newest release is that release, whatever the date of the run. A content released earlier under
+    the same date is a replay (it takes its place again) unless a later release is public: then the producer went back,
+    and this is a new release. ``identity["after"]`` tells the two apart when date and content are the same.
+    """
+    by_name = {entry.release: entry for entry in history}
+    if history and history[-1].content == draft.content:
+        known = history[-1]
+    else:
+        known = _replayed(draft, history, public) or draft
+    if known is not draft:
+        entry = replace(draft, **_place(known), files=known.files)
+        identity["after"] = known.previous if _is_return(known) else None
+        return entry, by_name.get(known.previous or "")
+    previous = history[-1] if history else None
+    entry = replace(draft, sequence=max((one.sequence for one in history), default=0) + 1)
+    if previous is not None:
+        entry = replace(entry, previous=previous.release)
+    if draft.release in by_name and previous is not None:
+        identity["after"] = previous.release
+        entry = replace(entry, release=release_name(draft.as_of, identity))
+    return entry, previous
+
+
+def _place(known: Entry) -> dict[str, Any]:
+    return {"sequence": known.sequence, "release": known.release, "as_of": known.as_of, "previous": known.previous}
+
+
+def _is_return(known: Entry) -> bool:
+    """Tell whether the entry's name was made with its predecessor, because its content had been released that day."""
+    return not known.release.endswith(known.content[:HASH_LENGTH])
+
+
+def _replayed(draft: Entry, history: Sequence[Entry], public: Path) -> Entry | None:
+    for index in range(len(history) - 1, -1, -1):
+        entry = history[index]
+        if entry.content == draft.content and entry.as_of == draft.as_of:
+            return entry
+        if (public / release_folder(entry.slug, entry.version, entry.release)).is_dir():
+            return None
+    return None
+
+
+def _metadata(card: ExportCard, context: Context, columns: Sequence[PublishedColumn]) -> dict[str, Any]:
+    described = asdict(context)
+    del described["as_of"]  # a date alone is no new content
+    return {"card": card.digest, "context": described, "columns": [asdict(column) for column in columns]}
+
+
+def _recipe(card: ExportCard, context: Context, columns: Sequence[PublishedColumn]) -> str:
+    """Return the hash of how a data file is written: with it and its periods unchanged, its bytes are unchanged."""
+    writers = {name: importlib.metadata.version(name) for name in WRITERS}
+    described = [(column.name, column.type, column.about.title_fr) for column in columns]
+    return sha256_text(
+        canonical_json([writers, described, card.order_by, card.geometry, inside_parquet(card, context)])
+    )
+
+
+def inside_parquet(card: ExportCard, context: Context) -> dict[str, str]:
+    """Return what a Parquet file says of itself wherever it goes. No release, no date: months stay unchanged."""
+    return {
+        "title": context.mark_fr(card.title_fr),
+        "title_en": context.mark_en(card.title_en),
+        "version": card.version,
+        "licence": card.licence,
+        "publisher": context.publisher.name,
+        "attribution": "; ".join(sorted({note.attribution for note in context.sources if note.attribution})),
+        "synthetic": "true" if context.synthetic else "false",
+    }
+
+
+def _partition_path(slug: str, period: str) -> str:
+    year, separator, month = period.partition("-")
+    if not (separator and len(year) == 4 and len(month) == 2 and (year + month).isdigit()):
+        raise MachineryError(
+            f"{period!r} is not a month (YYYY-MM), so its rows of {slug} have no file.",
+            hint="Correct the period column of the mart.",
+        )
+    return f"year={year}/month={month}/{slug}-{period}"

@@ -1,0 +1,112 @@
+"""The published tree on disk: where things are, hard-linked copies, and the one rename that makes a tree public.
+
+``DATA/public`` is a symbolic link to ``.trees/public-<n>``. Nothing here knows what a release contains.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from pathlib import Path
+
+from raw_sources.boundaries import boundary
+from raw_sources.files import sync_folder
+
+TREES_FOLDER = ".trees"
+LATEST = "latest"
+NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
+
+
+def release_folder(slug: str, version: str, release: str) -> Path:
+    """Return the immutable folder of a release, relative to the tree."""
+    return Path(slug) / f"v{version}" / release
+
+
+def files_below(folder: Path) -> list[str]:
+    """Return the files below ``folder`` as sorted POSIX paths relative to it (symbolic links included)."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Make ``target`` the same file as ``source``: a hard link, or a copy where the file system has none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINK:
+            raise
+        shutil.copyfile(source, target)
+        sync_file(target)
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """Link every file below ``source`` at the same place below ``target``."""
+    for name in files_below(source):
+        link_file(source / name, target / name)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of ``path`` durable."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+class Trees:
+    """The numbered trees behind one public pointer (``DATA/public`` and ``DATA/.trees``)."""
+
+    def __init__(self, pointer: Path) -> None:
+        self.pointer = pointer
+        self.folder = pointer.parent / TREES_FOLDER
+
+    def current(self) -> Path | None:
+        """Return the tree that readers see now, or None before the first release."""
+        return self.pointer.resolve() if self.pointer.is_dir() else None
+
+    def begin(self) -> Path:
+        """Return a new tree under a working name, holding links to all files of the current one."""
+        number = max(self._numbers(), default=0) + 1
+        work = self.folder / f"{self.pointer.name}-{number}.partial"
+        self._remove_partial()
+        work.mkdir(parents=True)
+        current = self.current()
+        if current is not None:
+            link_folder(current, work)
+        return work
+
+    def switch(self, work: Path) -> Path:
+        """Make the tree ``work`` public by one rename, drop the trees older than the previous one, return the tree."""
+        previous = self.current()
+        tree = work.with_suffix("")
+        for folder in sorted((path for path in work.rglob("*") if path.is_dir()), reverse=True):
+            sync_folder(folder)
+        sync_folder(work)
+        work.rename(tree)
+        sync_folder(self.folder)
+        pointer = self.folder / f"{self.pointer.name}.pointer"
+        pointer.unlink(missing_ok=True)
+        pointer.symlink_to(tree.relative_to(self.pointer.parent))
+        boundary("release.switch.before")
+        pointer.replace(self.pointer)
+        sync_folder(self.pointer.parent)
+        boundary("release.switch.after")
+        self._prune(keep={tree, previous})
+        return tree
+
+    def _numbers(self) -> list[int]:
+        pattern = re.compile(re.escape(self.pointer.name) + r"-(\d+)(\.partial)?")
+        names = [path.name for path in self.folder.glob("*")] if self.folder.is_dir() else []
+        return [int(match[1]) for match in map(pattern.fullmatch, names) if match]
+
+    def _remove_partial(self) -> None:
+        for leftover in self.folder.glob(f"{self.pointer.name}-*.partial"):
+            shutil.rmtree(leftover)
+
+    def _prune(self, keep: set[Path | None]) -> None:
+        """Drop every other tree. The previous one stays, for a reader that resolved the pointer before the switch."""
+        for number in self._numbers():
+            tree = self.folder / f"{self.pointer.name}-{number}"
+            if tree.resolve() not in {kept.resolve() for kept in keep if kept is not None}:
+                shutil.rmtree(tree, ignore_errors=False)
