@@ -1,0 +1,135 @@
+"""Assembles the dbt project of a territory by copy: the product's models, the territory's own, the declared sources.
+
+The sources are derived from the cards: a card is the one home of a column's meaning. Copied because dbt writes compiled
+files over models of an absolute path (pitfall B8). Running dbt belongs to ``dbt_runs``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from orchestration.project import card_folders
+from orchestration.workspace import PROJECT
+from raw_sources.card import Card, load_cards
+from raw_sources.database import DuckDBSettings
+from raw_sources.errors import ConfigurationError
+from raw_sources.files import canonical_json, sha256_text, write_atomically
+
+DBT_PROJECT = PROJECT / "dbt_project"
+COPIED = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
+OPS_TABLES = (
+    "deliveries",
+    "build_keys",
+    "staging_outcomes",
+    "rejects",
+    "malformed",
+    "ledger",
+    "territory",
+    "last_release",
+    "mart_sources",
+)
+
+
+def assemble(target: Path, cards: Iterable[Card], own_models: Path | None = None) -> str:
+    """Write the dbt project under ``target`` and return a digest of its content.
+
+    Files whose content has not changed are left alone, so that dbt's partial parse stays valid.
+    """
+    wanted = _project_files(own_models)
+    wanted[Path("models/_raw_sources.yml")] = canonical_json(declared_sources(cards)).encode()
+    for path, content in wanted.items():
+        file = target / path
+        if not file.is_file() or file.read_bytes() != content:
+            write_atomically(file, content)
+    _remove_strangers(target, set(wanted))
+    listing = "\n".join(f"{path} {sha256_text(content.decode())}" for path, content in sorted(wanted.items()))
+    return sha256_text(listing)
+
+
+def _project_files(own_models: Path | None) -> dict[Path, bytes]:
+    files: dict[Path, bytes] = {}
+    for name in COPIED:
+        source = DBT_PROJECT / name
+        for file in [source] if source.is_file() else sorted(p for p in source.rglob("*") if p.is_file()):
+            files[file.relative_to(DBT_PROJECT)] = file.read_bytes()
+    if own_models is not None and own_models.is_dir():
+        for file in sorted(p for p in own_models.rglob("*") if p.is_file()):
+            path = Path("models") / file.relative_to(own_models)
+            if path in files:
+                raise ConfigurationError(
+                    "this model has the name of one that comes with halle.",
+                    where=str(file),
+                    hint="Rename it: a territory adds models, it does not replace them.",
+                )
+            files[path] = file.read_bytes()
+    return files
+
+
+def _remove_strangers(target: Path, wanted: set[Path]) -> None:
+    for folder in ("models", "macros", "tests"):
+        for file in (target / folder).rglob("*"):
+            if file.is_file() and file.relative_to(target) not in wanted:
+                file.unlink()
+
+
+def declared_sources(cards: Iterable[Card]) -> dict[str, Any]:
+    """Return dbt's description of ``raw.*`` and ``ops.*``; asset keys are the raw tables'."""
+    return {
+        "version": 2,
+        "sources": [
+            {"name": "raw", "schema": "raw", "tables": [_raw_table(card) for card in sorted(cards, key=_source_of)]},
+            {"name": "ops", "schema": "ops", "tables": [{"name": name} for name in OPS_TABLES]},
+        ],
+    }
+
+
+def _source_of(card: Card) -> str:
+    return card.source
+
+
+def _raw_table(card: Card) -> dict[str, Any]:
+    personal = [column.name for column in card.loaded_columns if column.personal_data != "none"]
+    return {
+        "name": card.raw_table,
+        "description": card.title_en,
+        "config": {
+            "meta": {
+                "source": card.source,
+                "theme": card.theme,
+                "personal_columns": personal,
+                "dagster": {"asset_key": ["raw", card.raw_table]},
+            }
+        },
+        "columns": [{"name": column.name, "description": column.description_en} for column in card.loaded_columns],
+    }
+
+
+def check() -> int:
+    """Assemble the product's own project in a temporary folder and let dbt parse it (used by ``make lint``)."""
+    from orchestration.dbt_runs import DbtProject, parse
+
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "dbt"
+        assemble(project, load_cards(card_folders(None)).values())
+        problems = parse(DbtProject(project, Path(folder) / "warehouse.duckdb", DuckDBSettings(), "Europe/Paris"))
+    for problem in problems:
+        sys.stderr.write(problem + "\n")
+    return 1 if problems else 0
+
+
+def forget(target: Path) -> None:
+    """Remove an assembled project, dbt's caches included."""
+    shutil.rmtree(target, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Assemble the dbt project and parse it.")
+    parser.add_argument("--check", action="store_true", required=True)
+    parser.parse_args()
+    sys.exit(check())

@@ -1,0 +1,282 @@
+"""The command line: options, progress and exit statuses; what a command does is in the modules it calls.
+
+Heavy imports wait until a command needs them: ``halle --help`` and ``halle status`` answer at once. Exit statuses: 0 all
+is well, 1 something was refused or failed, 2 usage or configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from raw_sources.errors import ConfigurationError, HalleError
+
+if TYPE_CHECKING:
+    from orchestration.project import Project
+    from orchestration.workspace import Workspace
+
+app = typer.Typer(
+    name="halle",
+    help="A data warehouse for a territory: from producers' raw extracts to verified open data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[Path, typer.Option("--data", help="Folder that holds everything a run writes.", envvar="HALLE_DATA")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DEFAULT_DATA = Path("data")
+Result = TypeVar("Result")
+
+
+class Format(StrEnum):
+    """Forms of a query's answer."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+def main() -> None:
+    """Run the command line; errors meant for people are printed as sentences, without a traceback."""
+    try:
+        app()
+    except HalleError as error:
+        typer.echo(f"halle: {error}", err=True)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except KeyboardInterrupt:
+        typer.echo("halle: interrupted; the next run finishes the work.", err=True)
+        sys.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"halle {version('halle')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - typer calls _version
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A data warehouse for a territory."""
+
+
+@app.command()
+def run(
+    territory: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of a territory.yml; several times for several territories, each in DATA/<name>."),
+    ] = None,
+    extracts: Annotated[
+        Path | None, typer.Option(help="Take the files from this folder by the territory's patterns, not the network.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    theme: Annotated[list[str] | None, typer.Option(help="Only this theme; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Date up to which data are known (default: the latest observation)."),
+    ] = None,
+) -> None:
+    """Take everything new the whole way, from deliveries to published and verified files."""
+    from orchestration.console import Progress, print_outcome
+    from orchestration.run import Run
+    from orchestration.running import run_territory
+
+    status = 0
+    for project, workspace in _projects(territory, data):
+        _check_names(project, theme, source)
+        with Progress() as progress:
+            outcome = run_territory(
+                Run(
+                    project,
+                    workspace,
+                    extracts=extracts,
+                    asked_as_of=as_of.date() if as_of else None,
+                    sources=tuple(source) if source else None,
+                    themes=tuple(theme) if theme else None,
+                    report=progress.report,
+                )
+            )
+        print_outcome(outcome)
+        status = max(status, outcome.status)
+    raise typer.Exit(status)
+
+
+@app.command()
+def land(
+    source: Annotated[str, typer.Argument(help="Name of a source: the stem of its card.")],
+    files: Annotated[list[Path], typer.Argument(help="Files to receive.")],
+    data: Data = DEFAULT_DATA,
+    territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
+) -> None:
+    """Receive files for one source; the next run loads and publishes them."""
+    from orchestration.locking import one_run_at_a_time
+    from orchestration.staleness import remember_territory
+    from raw_sources.landing import Landing
+
+    project, workspace = _project(territory, data)
+    card, feed = project.card(source), project.territory.feeds[source]
+    refused = False
+    with one_run_at_a_time(workspace.data):
+        remember_territory(project, workspace)
+        for path in files:
+            pattern = feed.pattern_for(path.name)
+            for landed in Landing(workspace.landing).land_file(card, path, now=datetime.now(UTC), pattern=pattern):
+                refused |= landed.refusal is not None
+                if landed.refusal is not None:
+                    typer.echo(f"{path.name}: refused. {landed.refusal}", err=True)
+                elif landed.receipt is not None:
+                    word = "received" if landed.new else "already known"
+                    typer.echo(f"{path.name}: {word}, delivery {landed.receipt.delivery_id}.")
+    raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
+    """Show sources and their freshness, marts and their certificates, releases."""
+    from orchestration.status import read_status
+
+    found = _remembered(data, lambda project, workspace: read_status(project, workspace))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
+    else:
+        from orchestration.console import print_status
+
+        print_status(found)
+    raise typer.Exit(0 if found.is_healthy else 1)
+
+
+@app.command()
+def rejects(
+    source: Annotated[str | None, typer.Argument(help="Name of a source (default: all).")] = None,
+    data: Data = DEFAULT_DATA,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was refused, by reason, with samples."""
+    from orchestration.console import print_rejects
+    from orchestration.inquiry import read_rejects
+
+    project, workspace = _project(None, data)
+    if source is not None:
+        project.card(source)
+    found = read_rejects(workspace, source)
+    if as_json:
+        typer.echo(json.dumps([one.to_json() for one in found], ensure_ascii=False, indent=2))
+    else:
+        print_rejects(found)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="A read-only query on the analysts' copy.")],
+    data: Data = DEFAULT_DATA,
+    form: Annotated[Format, typer.Option("--format", help="Form of the answer.")] = Format.table,
+) -> None:
+    """Run read-only SQL on the analysts' copy."""
+    from orchestration.inquiry import answer
+
+    _, workspace = _project(None, data)
+    answer(workspace, sql, form.value, sys.stdout)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path | None, typer.Argument(help="A published tree (default: DATA/public).")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Check a published tree: checksums, schemas, certificates, equality of forms."""
+    from exports.schemas import SchemaStore
+    from exports.verify import verify_tree
+    from orchestration.console import print_verification
+    from orchestration.workspace import Workspace
+
+    workspace = Workspace(data.resolve())
+    root = folder or workspace.public
+    if not root.exists():
+        raise ConfigurationError("there is no published tree here.", where=str(root), hint="Run `halle run` first.")
+    report = verify_tree(root, SchemaStore.from_environment(workspace.build / "schemas"), workspace.duckdb)
+    print_verification(report)
+    raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
+    scale: Annotated[float, typer.Option(help="1 is a town of 20 counters over two months; a city is in the hundreds.")] = 1.0,
+    defects: Annotated[bool, typer.Option("--defects", help="Seed known defects and list them in defects.json.")] = False,
+) -> None:
+    """Write synthetic extracts in the producers' own formats."""
+    from orchestration.console import Progress
+    from raw_sources.sample.generate import generate
+
+    with Progress() as progress:
+        manifest = generate(out, scale=scale, defects=defects, progress=progress.report)
+    typer.echo(f"{manifest.traffic_rows:,} counts of {manifest.arcs} counters, {len(manifest.files)} files in {out}.")
+
+
+@app.command()
+def ui(
+    data: Data = DEFAULT_DATA,
+    territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
+    extracts: Annotated[Path | None, typer.Option(help="Folder of files that runs take instead of the network.")] = None,
+    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 3000,
+) -> None:
+    """Open the Dagster user interface on this machine (schedules and the drop-folder sensor included)."""
+    from orchestration.ui import serve
+
+    project, workspace = _project(territory, data)
+    raise typer.Exit(serve(project, workspace, extracts, port))
+
+
+def _projects(territories: list[Path] | None, data: Path) -> list[tuple[Project, Workspace]]:
+    """Return each territory asked for with its workspace; several lie side by side under DATA."""
+    if not territories or len(territories) == 1:
+        return [_project(territories[0] if territories else None, data)]
+    from orchestration.project import load_project
+    from orchestration.workspace import Workspace
+
+    projects = [load_project(folder) for folder in territories]
+    return [(project, Workspace((data / project.territory.name).resolve())) for project in projects]
+
+
+def _project(territory: Path | None, data: Path) -> tuple[Project, Workspace]:
+    """Return the territory named, else the one that DATA remembers, else the synthetic one."""
+    from orchestration.project import SAMPLE_TERRITORY, load_project
+    from orchestration.staleness import remembered_folder
+    from orchestration.workspace import Workspace
+
+    workspace = Workspace(data.resolve())
+    return load_project(territory or remembered_folder(workspace) or SAMPLE_TERRITORY), workspace
+
+
+def _remembered(data: Path, read: Callable[[Project, Workspace], Result]) -> Result:
+    return read(*_project(None, data))
+
+
+def _check_names(project: Project, themes: list[str] | None, sources: list[str] | None) -> None:
+    for name in sources or ():
+        project.card(name)
+    for name in themes or ():
+        if name not in project.themes:
+            raise ConfigurationError(
+                f"the territory {project.territory.name!r} has no theme {name!r}.",
+                hint=f"Its themes: {', '.join(project.themes)}.",
+            )
+
+
+if __name__ == "__main__":
+    main()

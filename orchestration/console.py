@@ -1,0 +1,167 @@
+"""What the command line prints: progress, summary tables, sentences. Rich draws on a terminal, plain lines elsewhere.
+
+Words and layout only; figures come from the callers.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.status import Status as Spinner
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from exports.verify import VerifyReport
+    from orchestration.inquiry import Rejects
+    from orchestration.running import Outcome
+    from orchestration.status import Status
+
+PLAIN_WIDTH = 160
+LEDGER = (
+    "source", "deliveries", "read", "malformed", "staged", "rejected", "superseded", "duplicate", "out of scope",
+)  # fmt: skip
+
+
+def console(*, errors: bool = False) -> Console:
+    """Return a console on standard output (or error): as wide as the terminal, or wide enough for a table in a file."""
+    stream = sys.stderr if errors else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH, highlight=False)
+
+
+class Progress:
+    """Says what is being done: one moving line on a terminal, one line per step elsewhere, on standard error."""
+
+    def __init__(self) -> None:
+        self._console = console(errors=True)
+        self._spinner: Spinner | None = None
+
+    def __enter__(self) -> Progress:
+        if self._console.is_terminal:
+            self._spinner = self._console.status("")
+            self._spinner.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._spinner is not None:
+            self._spinner.stop()
+
+    def report(self, message: str) -> None:
+        """Say what is being done now."""
+        if self._spinner is not None:
+            self._spinner.update(message)
+        else:
+            self._console.print(message, markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """Return a table; numbers are set to the right."""
+    listed = [["" if value is None else value for value in row] for row in rows]
+    drawn = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = bool(listed) and all(isinstance(row[index], int | float) for row in listed)
+        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in listed:
+        drawn.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    return drawn
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print the answer of a query."""
+    console().print(table("", columns, rows), markup=False)
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Print the summary of a run: sources, marts, releases, time by stage, problems."""
+    out = console()
+    run = outcome.run
+    title = run.project.territory.title_fr
+    if outcome.nothing_new:
+        out.print(f"{title}: nothing new, nothing to do ({outcome.seconds:.1f} s).", markup=False)
+        return
+    out.print(table(f"Sources of {title}, as of {run.as_of()}", LEDGER, [_numbers(row) for row in outcome.ledger]))
+    out.print()
+    out.print(table("Marts", ("mart", "rows", "certificate", "expectations"), _mart_rows(outcome)))
+    out.print()
+    out.print(table("Releases", ("dataset", "rows", "release", "state"), _release_rows(outcome)))
+    out.print()
+    out.print(table("Time", ("stage", "seconds"), [(s, round(t, 1)) for s, t in _slowest_first(run.seconds)]))
+    for problem in [*run.refusals(), *run.problems]:
+        out.print(f"\n! {problem}", markup=False)
+    words = {0: "everything is published", 1: "something was refused: see above"}
+    out.print(f"\n{words[outcome.status].capitalize()}, in {outcome.seconds:.0f} s: {run.workspace.public}", markup=False)
+
+
+def _numbers(row: Sequence[object]) -> list[object]:
+    return [row[0], *(int(str(value)) for value in row[1:])]
+
+
+def _mart_rows(outcome: Outcome) -> list[tuple[object, ...]]:
+    found = sorted(outcome.run.certificates.items())
+    return [(n, c.fingerprint.rows, c.status, f"{len(c.names('passed'))} of {c.expected} hold") for n, c in found]
+
+
+def _release_rows(outcome: Outcome) -> list[tuple[object, ...]]:
+    run = outcome.run
+    rows: list[tuple[object, ...]] = [
+        (slug, one.rows, f"v{one.version} {one.release}", "new" if one.new else "unchanged")
+        for slug, one in sorted(run.releases.items())
+    ]
+    return rows + [(slug, 0, "", "empty, not released") for slug in sorted(run.empty)]
+
+
+def _slowest_first(seconds: dict[str, float]) -> list[tuple[str, float]]:
+    return sorted(seconds.items(), key=lambda item: -item[1])
+
+
+def print_status(status: Status) -> None:
+    """Print ``halle status``."""
+    out = console()
+    out.print(f"{status.territory}: last run {status.last_run}, data as of {status.as_of or 'never'}\n", markup=False)
+    sources = [
+        (s.name, s.state, s.deliveries, s.last_delivery, s.observed_on, f"{s.steward} ({s.owner})")
+        for s in status.sources
+    ]
+    headers = ("source", "state", "deliveries", "last delivery", "observed on", "whom to ask")
+    out.print(table("Sources", headers, sources))
+    marts = [(m.name, m.rows, m.certificate, ", ".join(m.failed)) for m in status.marts]
+    out.print(table("\nMarts", ("mart", "rows", "certificate", "failed"), marts))
+    releases = [(r.dataset, r.state, r.rows, r.version, r.release) for r in status.releases]
+    out.print(table("\nReleases", ("dataset", "state", "rows", "version", "release"), releases))
+    for source in status.sources:
+        for refusal in source.refusals:
+            out.print(f"\n! {source.name}: {refusal}", markup=False)
+    for orphan in status.orphans:
+        out.print(f"\n! {orphan}: nothing declares it any more.", markup=False)
+
+
+def print_rejects(found: Sequence[Rejects]) -> None:
+    """Print ``halle rejects``: a table by reason, then a few records of each."""
+    out = console()
+    if not found:
+        out.print("No record was refused.")
+        return
+    rows = [(one.source, one.stage, one.count, one.reason) for one in found]
+    out.print(table("Refused records", ("source", "stage", "records", "reason"), rows))
+    for one in found:
+        out.print(f"\n{one.source}: {one.reason}", markup=False)
+        for record in one.samples:
+            place = f"{record['file']}, record {record['record_no']}"
+            out.print(f"  {place}: {record['reason']}", markup=False)
+            out.print(f"    {record['record'] or '(text withheld: the source has personal columns)'}", markup=False)
+
+
+def print_verification(report: VerifyReport) -> None:
+    """Print ``halle verify``: what failed, what could not be checked, and how much holds."""
+    out = console()
+    for check in report.failed:
+        out.print(f"FAILED   {check.name} {check.place}: {check.sentence}", markup=False)
+    for check in report.not_run:
+        out.print(f"NOT RUN  {check.name} {check.place}: {check.sentence}", markup=False)
+    failed, missing = len(report.failed), len(report.not_run)
+    out.print(f"{len(report.passed)} checks passed, {failed} failed, {missing} did not run.", markup=False)

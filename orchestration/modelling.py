@@ -1,0 +1,111 @@
+"""From raw Parquet to marts: assembles the dbt project, prepares the warehouse, builds a theme.
+
+What a model says is in ``dbt_project``; how dbt is called, in ``dbt_runs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from exports.card import ExportCard
+from orchestration import warehouse
+from orchestration.assembly import assemble
+from orchestration.dbt_runs import DbtProject, NodeResult, build, parse
+from orchestration.marts import MartNode, read_marts
+from orchestration.project import Project
+from orchestration.receiving import as_of, loaded_deliveries
+from orchestration.workspace import Workspace
+from raw_sources.database import DuckDBSettings, connect
+from raw_sources.errors import HalleError
+from raw_sources.files import read_json, write_json
+
+LAYERS = ("staging", "intermediate", "marts")
+
+
+class ModelsFailed(HalleError):
+    """Models or tests of a theme that failed; the others were built (exit status 1)."""
+
+
+def dbt_folder(workspace: Workspace) -> Path:
+    """Return the folder of the assembled project."""
+    return workspace.build / "dbt"
+
+
+def prepare_project(project: Project, workspace: Workspace) -> dict[str, MartNode]:
+    """Assemble the dbt project and return its marts; dbt parses it only when something in it has changed."""
+    folder = dbt_folder(workspace)
+    digest = assemble(folder, project.cards.values(), project.territory.models_folder)
+    manifest, stamp = folder / "target" / "manifest.json", folder / "target" / "halle.json"
+    if not manifest.is_file() or not stamp.is_file() or read_json(stamp) != {"project": digest}:
+        problems = parse(_dbt_project(project, workspace))
+        if problems:
+            raise ModelsFailed(" ".join(problems), hint="Correct the model or its YAML, then run again.")
+        write_json(stamp, {"project": digest})
+    return read_marts(manifest)
+
+
+def _dbt_project(project: Project, workspace: Workspace) -> DbtProject:
+    return DbtProject(dbt_folder(workspace), workspace.warehouse, workspace.duckdb, project.territory.time_zone)
+
+
+def prepare_warehouse(
+    project: Project, workspace: Workspace, marts: dict[str, MartNode], asked: date | None = None
+) -> date:
+    """Show dbt the deliveries, the territory and the last releases; return the date up to which data are known."""
+    deliveries = loaded_deliveries(project, workspace)
+    known = asked or as_of(deliveries) or date(1970, 1, 1)  # nothing received: no row will carry this date
+    workspace.warehouse.parent.mkdir(parents=True, exist_ok=True)
+    with connect(workspace.warehouse, workspace.duckdb) as connection:
+        connection.execute("begin")
+        warehouse.prepare(connection)
+        for card in project.cards.values():
+            own = [one for one in deliveries if one.receipt.source == card.source]
+            warehouse.show_raw(connection, card, workspace.raw, own)
+        warehouse.show_malformed(connection, project.cards, workspace.raw, deliveries)
+        warehouse.record_deliveries(connection, deliveries)
+        warehouse.record_territory(connection, project.territory, known)
+        warehouse.record_mart_sources(connection, {key: node.row_sources for key, node in marts.items()})
+        warehouse.record_last_release(connection, last_released_rows(project, workspace))
+        connection.execute("commit")
+    return known
+
+
+def last_released_rows(project: Project, workspace: Workspace) -> list[tuple[str, str, str, int]]:
+    """Return (mart, source, period, rows) of the newest release of each dataset, counted on its published Parquet."""
+    rows = []
+    for slug, card in project.export_cards.items():
+        files = sorted(str(path) for path in (workspace.public / slug / "latest").rglob("*.parquet"))
+        if files and "source" in card.columns:
+            rows += [(card.mart, *counted) for counted in _rows_by_source(files, card)]
+    return rows
+
+
+def _rows_by_source(files: Sequence[str], card: ExportCard) -> list[tuple[str, str, int]]:
+    period = "period_month" if "period_month" in card.columns else "'*'"
+    with connect(None, DuckDBSettings()) as connection:
+        return connection.execute(
+            f"select source, {period}, count(*) from read_parquet(?, hive_partitioning = false) group by 1, 2 order by 1, 2",
+            [files],
+        ).fetchall()
+
+
+def build_theme(project: Project, workspace: Workspace, theme: str) -> list[NodeResult]:
+    """Build and test the models of one theme."""
+    return build(_dbt_project(project, workspace), theme_selection(theme))
+
+
+def theme_selection(theme: str) -> list[str]:
+    """Return the dbt selectors of a theme's models, with their tests."""
+    return [f"fqn:halle.{layer}.{theme}" for layer in LAYERS]
+
+
+def failures(results: Sequence[NodeResult]) -> list[NodeResult]:
+    """Return the nodes that failed; those that were skipped because of them are not repeated."""
+    return [one for one in results if one.status in ("error", "fail", "runtime error")]
+
+
+def failure_sentence(results: Sequence[NodeResult]) -> str:
+    """Say in one paragraph which models and tests failed, and why."""
+    return " ".join(f"{one.resource_type} {one.name}: {' '.join(one.message.split())}" for one in results)

@@ -1,0 +1,98 @@
+"""What a run is about: the territory, its cards, suites and export cards, found in the product and in its own folder.
+
+Reads declarations only; nothing here receives, builds or publishes. Heavy libraries stay out: the command line loads
+this before it knows whether there is anything to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from expectations.suite import Suite, read_suite
+from exports.card import ExportCard, load_export_cards
+from orchestration.workspace import PROJECT
+from raw_sources.card import Card, load_cards
+from raw_sources.errors import ConfigurationError
+from raw_sources.territory import Territory, read_territory
+
+SAMPLE_TERRITORY = PROJECT / "raw_sources" / "sample" / "territory"
+TOLERANCES = "tolerances.yml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A territory with every declaration that applies to it."""
+
+    territory: Territory
+    cards: dict[str, Card]
+
+    @property
+    def enabled(self) -> dict[str, Card]:
+        """The cards of the sources that the territory enables, by source."""
+        return {source: self.cards[source] for source in sorted(self.territory.feeds)}
+
+    @property
+    def themes(self) -> list[str]:
+        """The themes of the enabled sources."""
+        return sorted({card.theme for card in self.enabled.values()})
+
+    @cached_property
+    def suites(self) -> dict[str, Suite]:
+        """The suites by mart (``theme.name``)."""
+        overrides = self.territory.suites_folder / TOLERANCES
+        found = [
+            read_suite(path, overrides if overrides.is_file() else None)
+            for path in declared(PROJECT / "expectations", self.territory.suites_folder)
+        ]
+        return {suite.mart: suite for suite in found}
+
+    @cached_property
+    def export_cards(self) -> dict[str, ExportCard]:
+        """The export cards by slug."""
+        return load_export_cards(_existing([PROJECT / "exports", self.territory.exports_folder]))
+
+    def card(self, source: str) -> Card:
+        """Return the card of an enabled source; raises ConfigurationError for any other name."""
+        if source not in self.territory.feeds:
+            known = ", ".join(sorted(self.territory.feeds))
+            raise ConfigurationError(
+                f"the territory {self.territory.name!r} has no source {source!r}.", hint=f"Its sources: {known}."
+            )
+        return self.cards[source]
+
+
+def declared(*folders: Path) -> list[Path]:
+    """Return the declarations ``<folder>/<theme>/*.yml`` of several rooms, sorted within each."""
+    return [path for folder in folders for path in sorted(folder.glob("*/*.yml"))]
+
+
+def card_folders(territory: Territory | None) -> list[Path]:
+    """Return the folders that hold cards: the product's, then the territory's own."""
+    own = [territory.cards_folder] if territory is not None else []
+    return _existing([PROJECT / "raw_sources", *own])
+
+
+def _existing(folders: Iterable[Path]) -> list[Path]:
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def load_project(folder: Path) -> Project:
+    """Read the territory in ``folder`` and its cards; raises ConfigurationError naming file, line and field."""
+    if not (folder / "territory.yml").is_file():
+        raise ConfigurationError(
+            "there is no territory.yml here.",
+            where=str(folder),
+            hint="Give --territory a folder that holds one; raw_sources/territories/paris is an example.",
+        )
+    territory = read_territory(folder)
+    cards = load_cards(card_folders(territory))
+    read_territory(folder, known_sources=cards)
+    return Project(territory, cards)
+
+
+def known_themes(projects: Sequence[Project]) -> list[str]:
+    """Return the themes of several projects, without repetition."""
+    return sorted({theme for project in projects for theme in project.themes})

@@ -1,0 +1,143 @@
+"""From a territory's feeds to raw Parquet: finds the files, lands them, reads what is new.
+
+The order of the day for one source, and for all of them before anything heavy is imported. How a file is landed or read
+belongs to ``raw_sources``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+from orchestration.project import Project
+from orchestration.warehouse import Delivery
+from orchestration.workspace import Workspace
+from raw_sources.card import Card
+from raw_sources.errors import ConfigurationError, Unreachable
+from raw_sources.landing import Landed, Landing, delivery_order
+from raw_sources.loading import Loaded, load_delivery, load_key, outcome
+from raw_sources.territory import Feed, FilePattern
+
+Report = Callable[[str], None]
+
+
+@dataclass
+class Received:
+    """What a run received for one source."""
+
+    source: str
+    landed: list[Landed] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+
+    @property
+    def new(self) -> int:
+        """Deliveries that were not known before."""
+        return sum(1 for one in self.landed if one.new)
+
+    @property
+    def refusals(self) -> list[str]:
+        """Sentences of the files refused in this run."""
+        return [one.refusal for one in self.landed if one.refusal]
+
+
+def files_of(feed: Feed, folder: Path) -> Iterator[tuple[Path, FilePattern]]:
+    """Yield the files below ``folder`` that the feed's patterns take, in the order of their paths."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            pattern = feed.pattern_for(path.relative_to(folder))
+            if pattern is not None:
+                yield path, pattern
+
+
+def inbox_files(workspace: Workspace, source: str) -> list[Path]:
+    """Return the files waiting in the source's drop folder; names starting with a dot or ending in .part are in flight."""
+    folder = workspace.inbox / source
+    if not folder.is_dir():
+        return []
+    return [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith(".") and p.suffix != ".part"]
+
+
+def receive(
+    project: Project, workspace: Workspace, source: str, *, extracts: Path | None, now: datetime, report: Report
+) -> Received:
+    """Land what the source's feed offers: a folder of extracts when given, else its addresses; then its drop folder."""
+    card, feed = project.card(source), project.territory.feeds[source]
+    landing = Landing(workspace.landing)
+    received = Received(source)
+    if extracts is not None:
+        for path, pattern in files_of(feed, extracts):
+            report(f"{source}: {path.name}")
+            received.landed += landing.land_file(card, path, now=now, pattern=pattern)
+    else:
+        for url in feed.urls:
+            _fetch(landing, card, url, now, received, report)
+    for path in inbox_files(workspace, source):
+        report(f"{source}: {path.name} (drop folder)")
+        received.landed += landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
+        path.unlink()  # its bytes are in the landing, or kept with their refusal
+    return received
+
+
+def _fetch(landing: Landing, card: Card, url: str, now: datetime, received: Received, report: Report) -> None:
+    report(f"{card.source}: {url}")
+    try:
+        received.landed += landing.land_url(card, url, now=now)
+    except Unreachable as error:
+        received.unreachable.append(str(error))
+
+
+def check_extracts(project: Project, extracts: Path) -> None:
+    """Refuse a folder of extracts in which no file belongs to any source: it is almost surely the wrong one."""
+    if not extracts.is_dir():
+        raise ConfigurationError("this folder of extracts does not exist.", where=str(extracts))
+    if not any(True for feed in project.territory.feeds.values() for _ in files_of(feed, extracts)):
+        raise ConfigurationError(
+            f"no file here fits a pattern of the territory {project.territory.name!r}.",
+            where=str(extracts),
+            hint="The patterns are under feeds: in its territory.yml.",
+        )
+
+
+def load(project: Project, workspace: Workspace, source: str, report: Report) -> list[Delivery]:
+    """Read the deliveries of ``source`` that are not yet in raw under today's card; return them all, in order."""
+    card = project.card(source)
+    landing = Landing(workspace.landing)
+    deliveries = []
+    for order, receipt in enumerate(delivery_order(card, landing.receipts(source)), start=1):
+        known = outcome(card, receipt, workspace.raw)
+        if known is None or known.key != load_key(card, receipt):
+            report(f"{source}: reading {receipt.file_name}")
+            known = load_delivery(card, receipt, landing.file(receipt), workspace.raw, workspace.duckdb)
+        deliveries.append(Delivery(order, receipt, known))
+    return deliveries
+
+
+def loaded_deliveries(project: Project, workspace: Workspace) -> list[Delivery]:
+    """Return the deliveries of every enabled source that have been read, in order; reads nothing."""
+    landing = Landing(workspace.landing)
+    found = []
+    for source, card in project.enabled.items():
+        for order, receipt in enumerate(delivery_order(card, landing.receipts(source)), start=1):
+            known = outcome(card, receipt, workspace.raw)
+            if known is not None:
+                found.append(Delivery(order, receipt, known))
+    return found
+
+
+def as_of(deliveries: list[Delivery]) -> date | None:
+    """Return the date up to which data are known: the latest observation, or the latest date of a snapshot.
+
+    A delivery that was refused says nothing. None when nothing says a date.
+    """
+    said = [text for one in deliveries if one.loaded.status == "loaded" for text in _dates(one)]
+    return max((date.fromisoformat(text) for text in said), default=None)
+
+
+def _dates(delivery: Delivery) -> Iterator[str]:
+    loaded: Loaded = delivery.loaded
+    if loaded.observed_on is not None:
+        yield loaded.observed_on
+    if delivery.receipt.file_date is not None:
+        yield delivery.receipt.file_date

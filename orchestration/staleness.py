@@ -1,0 +1,101 @@
+"""Is there anything to do? Decided from receipts and the digests of code and declarations, before anything heavy.
+
+This is the build key of the whole run. When it matches that of the last run that published everything, nothing can have
+changed; when it does not, the build keys of models and months (``dbt_project/macros/build_keys.sql``) say what has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from orchestration.project import Project
+from orchestration.workspace import PROJECT, Workspace
+from raw_sources.errors import ConfigurationError
+from raw_sources.files import canonical_json, read_json, sha256_file, sha256_text, write_json
+
+CODE = ("raw_sources", "dbt_project", "expectations", "exports", "orchestration")
+CODE_SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".json", ".txt"}
+ENGINES = ("duckdb", "dbt-core", "dbt-duckdb", "great-expectations", "polars", "pyarrow", "shapely")
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """How the last run of a DATA ended: ``inputs`` is the digest of all that it was given."""
+
+    inputs: str
+    status: int
+    as_of: str
+    themes: list[str]
+
+
+def remember_territory(project: Project, workspace: Workspace) -> None:
+    """Note which territory this DATA belongs to; raises ConfigurationError when it belongs to another."""
+    path = workspace.state / "territory.json"
+    known = read_json(path) if path.is_file() else None
+    if known is not None and known["name"] != project.territory.name:
+        raise ConfigurationError(
+            f"this folder holds the data of the territory {known['name']!r}, not of {project.territory.name!r}.",
+            where=str(workspace.data),
+            hint="Give another --data: a territory has its own warehouse.",
+        )
+    folder = str(project.territory.folder.resolve())
+    if known is None or known["folder"] != folder:
+        write_json(path, {"name": project.territory.name, "folder": folder})
+
+
+def remembered_folder(workspace: Workspace) -> Path | None:
+    """Return the folder of the territory that this DATA belongs to, or None when nothing has run here yet."""
+    path = workspace.state / "territory.json"
+    return Path(read_json(path)["folder"]) if path.is_file() else None
+
+
+def inputs_digest(project: Project, workspace: Workspace, asked_as_of: date | None) -> str:
+    """Return the digest of everything that a run's outputs depend on."""
+    parts: dict[str, Any] = {
+        "receipts": [path.name for path in _receipts(project, workspace)],
+        "code": code_digest(),
+        "territory": folder_digest(project.territory.folder),
+        "as_of": asked_as_of.isoformat() if asked_as_of else None,
+        "engines": {name: version(name) for name in ENGINES},
+    }
+    return sha256_text(canonical_json(parts))
+
+
+def _receipts(project: Project, workspace: Workspace) -> Iterator[Path]:
+    # A receipt is never changed, and its name holds its sequence: the names say it all.
+    for source in project.enabled:
+        yield from sorted((workspace.landing / source / "receipts").glob("*.json"))
+
+
+def code_digest() -> str:
+    """Return the digest of the product's own code, models and declarations."""
+    return sha256_text("\n".join(folder_digest(PROJECT / room) for room in CODE))
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the digest of the code and declarations below ``folder``."""
+    files = sorted(p for p in folder.rglob("*") if p.suffix in CODE_SUFFIXES and "__pycache__" not in p.parts)
+    return sha256_text("\n".join(f"{path.relative_to(folder)} {sha256_file(path)}" for path in files if path.is_file()))
+
+
+def last_run(workspace: Workspace) -> LastRun | None:
+    """Return how the last run ended, None when there was none."""
+    path = workspace.state / "last_run.json"
+    return LastRun(**read_json(path)) if path.is_file() else None
+
+
+def record_run(workspace: Workspace, run: LastRun) -> None:
+    """Note how a run ended."""
+    write_json(workspace.state / "last_run.json", asdict(run))
+
+
+def is_up_to_date(workspace: Workspace, inputs: str, themes: list[str]) -> bool:
+    """Tell whether the last run was given the same inputs for these themes and published everything that stands here."""
+    last = last_run(workspace)
+    stands = workspace.warehouse.is_file() and workspace.public.exists() and workspace.analysts_copy.is_file()
+    return stands and last is not None and last.status == 0 and last.inputs == inputs and set(themes) <= set(last.themes)

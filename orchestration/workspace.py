@@ -1,0 +1,90 @@
+"""Where a run reads and writes: the folders under DATA and the product's own folders.
+
+Paths only. What is written there belongs to the room that writes it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from raw_sources.database import DuckDBSettings
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one territory's DATA."""
+
+    data: Path
+
+    @property
+    def landing(self) -> Path:
+        """Deliveries as received, with receipts."""
+        return self.data / "landing"
+
+    @property
+    def raw(self) -> Path:
+        """Raw Parquet, one folder per raw table."""
+        return self.data / "raw"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that dbt writes; its name is the catalog's name in the compiled SQL."""
+        return self.data / "warehouse" / "warehouse.duckdb"
+
+    @property
+    def validation(self) -> Path:
+        """Certificates, one folder per mart."""
+        return self.data / "validation"
+
+    @property
+    def releases(self) -> Path:
+        """The append-only release log."""
+        return self.data / "releases"
+
+    @property
+    def public(self) -> Path:
+        """The published tree (a pointer, switched by one rename)."""
+        return self.data / "public"
+
+    @property
+    def internal(self) -> Path:
+        """What only the authority sees: the analysts' copy, Data Docs, dbt's documentation."""
+        return self.data / "internal"
+
+    @property
+    def analysts_copy(self) -> Path:
+        """The analysts' DuckDB file."""
+        return self.internal / "marts.duckdb"
+
+    @property
+    def inbox(self) -> Path:
+        """Drop folders, one per source."""
+        return self.data / "inbox"
+
+    @property
+    def build(self) -> Path:
+        """The assembled dbt project and what a run may throw away."""
+        return self.data / "build"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's own home."""
+        return self.data / "dagster"
+
+    @property
+    def state(self) -> Path:
+        """What the last runs were given and how they ended."""
+        return self.data / "state"
+
+    @property
+    def duckdb(self) -> DuckDBSettings:
+        """The engine's limits; HALLE_MEMORY_LIMIT and HALLE_THREADS change them."""
+        return DuckDBSettings(
+            memory_limit=os.environ.get("HALLE_MEMORY_LIMIT", "2GB"),
+            threads=int(os.environ.get("HALLE_THREADS", "2")),
+            temp_directory=self.build / "spill",
+        )
