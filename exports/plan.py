@@ -240,13 +240,14 @@ def _is_return(known: Entry) -> bool:
 
 
 def _replayed(draft: Entry, history: Sequence[Entry], public: Path) -> Entry | None:
-    for index in range(len(history) - 1, -1, -1):
-        entry = history[index]
-        if entry.content == draft.content and entry.as_of == draft.as_of:
-            return entry
-        if (public / release_folder(entry.slug, entry.version, entry.release)).is_dir():
-            return None
-    return None
+    """Return the release that ``draft`` repeats, unless one that came after it is public."""
+    same = [entry for entry in history if (entry.content, entry.as_of) == (draft.content, draft.as_of)]
+    known = max(same, key=lambda entry: entry.sequence, default=None)
+    if known is None:
+        return None
+    later = (entry for entry in history if entry.sequence > known.sequence)
+    seen = any((public / release_folder(entry.slug, entry.version, entry.release)).is_dir() for entry in later)
+    return None if seen else known
 
 
 def _metadata(card: ExportCard, context: Context, columns: Sequence[PublishedColumn]) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """The analysts' copy: marts and ledger in one DuckDB file, replaced by one rename, open to any reader at any time.
 
-An allow-list of tables is copied (copying a whole database would take views and their paths along: pitfall L7). What has
-not changed since the last copy is not copied again: each table is taken under its content keys.
+An allow-list of tables is copied (copying a whole database would take views and their paths along: pitfall L7). What
+has not changed since the last copy is not copied again: each table is taken under its content keys.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,7 +37,7 @@ def refresh(workspace: Workspace, marts: Iterable[MartNode]) -> Path:
         connection.execute("detach analysts")
     if changed or not target.is_file():
         boundary("analysts.switch.before")
-        os.replace(draft, target)
+        draft.replace(target)
         boundary("analysts.switch.after")
     draft.unlink(missing_ok=True)
     return target

@@ -67,7 +67,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - typer calls _version
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -216,8 +216,12 @@ def verify(
 @app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
-    scale: Annotated[float, typer.Option(help="1 is a town of 20 counters over two months; a city is in the hundreds.")] = 1.0,
-    defects: Annotated[bool, typer.Option("--defects", help="Seed known defects and list them in defects.json.")] = False,
+    scale: Annotated[
+        float, typer.Option(help="1 is a town of 20 counters over two months; a city is in the hundreds.")
+    ] = 1.0,
+    defects: Annotated[
+        bool, typer.Option("--defects", help="Seed known defects and list them in defects.json.")
+    ] = False,
 ) -> None:
     """Write synthetic extracts in the producers' own formats."""
     from orchestration.console import Progress
@@ -232,7 +236,9 @@ def sample(
 def ui(
     data: Data = DEFAULT_DATA,
     territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
-    extracts: Annotated[Path | None, typer.Option(help="Folder of files that runs take instead of the network.")] = None,
+    extracts: Annotated[
+        Path | None, typer.Option(help="Folder of files that runs take instead of the network.")
+    ] = None,
     port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 3000,
 ) -> None:
     """Open the Dagster user interface on this machine (schedules and the drop-folder sensor included)."""

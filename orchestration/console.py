@@ -90,11 +90,13 @@ def print_outcome(outcome: Outcome) -> None:
     out.print()
     out.print(table("Releases", ("dataset", "rows", "release", "state"), _release_rows(outcome)))
     out.print()
-    out.print(table("Time", ("stage", "seconds"), [(s, round(t, 1)) for s, t in _slowest_first(run.seconds)]))
+    out.print(table("Time", ("stage", "seconds"), [(s, round(t, 1)) for s, t in _slowest_first(run.stopwatch.seconds)]))
     for problem in [*run.refusals(), *run.problems]:
         out.print(f"\n! {problem}", markup=False)
     words = {0: "everything is published", 1: "something was refused: see above"}
-    out.print(f"\n{words[outcome.status].capitalize()}, in {outcome.seconds:.0f} s: {run.workspace.public}", markup=False)
+    out.print(
+        f"\n{words[outcome.status].capitalize()}, in {outcome.seconds:.0f} s: {run.workspace.public}", markup=False
+    )
 
 
 def _numbers(row: Sequence[object]) -> list[object]:

@@ -6,15 +6,19 @@ registered there. Models use them once per delivery, never per measure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from dbt.adapters.duckdb.plugins import BasePlugin
-from duckdb.sqltypes import DOUBLE, VARCHAR
+from duckdb.func import PythonUDFType
+from duckdb.sqltypes import DOUBLE, VARCHAR, DuckDBPyType
 
 from raw_sources import geometry
+
+ArrowFunction = Callable[..., Any]
 
 
 def _texts(column: pa.ChunkedArray | pa.Array) -> Sequence[str | None]:
@@ -34,7 +38,7 @@ def geo_position(line: pa.Array, other: pa.Array) -> pa.Array:
     return pa.array(places, type=pa.string())
 
 
-def _edge(index: int) -> duckdb.func.PythonUDFType | object:
+def _edge(index: int) -> ArrowFunction:
     def edge(text: pa.Array) -> pa.Array:
         bounds = geometry.envelopes(geometry.parse(_texts(text)))[:, index]
         return pa.array(np.ascontiguousarray(bounds), from_pandas=True)
@@ -43,11 +47,17 @@ def _edge(index: int) -> duckdb.func.PythonUDFType | object:
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
-    """Register the functions on ``connection``."""
-    connection.create_function("geo_distance_m", geo_distance_m, [VARCHAR, VARCHAR], DOUBLE, type="arrow")  # type: ignore[arg-type]
-    connection.create_function("geo_position", geo_position, [VARCHAR, VARCHAR], VARCHAR, type="arrow")  # type: ignore[arg-type]
-    for index, name in enumerate(("geo_min_lon", "geo_min_lat", "geo_max_lon", "geo_max_lat")):
-        connection.create_function(name, _edge(index), [VARCHAR], DOUBLE, type="arrow")  # type: ignore[arg-type]
+    """Register the functions on ``connection``; all take GeoJSON texts."""
+    functions: dict[str, tuple[ArrowFunction, int, DuckDBPyType]] = {
+        "geo_distance_m": (geo_distance_m, 2, DOUBLE),
+        "geo_position": (geo_position, 2, VARCHAR),
+        "geo_min_lon": (_edge(0), 1, DOUBLE),
+        "geo_min_lat": (_edge(1), 1, DOUBLE),
+        "geo_max_lon": (_edge(2), 1, DOUBLE),
+        "geo_max_lat": (_edge(3), 1, DOUBLE),
+    }
+    for name, (function, arguments, result) in functions.items():
+        connection.create_function(name, function, [VARCHAR] * arguments, result, type=PythonUDFType.ARROW)
 
 
 class Plugin(BasePlugin):

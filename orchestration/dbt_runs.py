@@ -18,6 +18,7 @@ from typing import Any
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
+from raw_sources.boundaries import boundary
 from raw_sources.database import DuckDBSettings
 from raw_sources.errors import MachineryError
 
@@ -90,9 +91,9 @@ def invoke(project: DbtProject, arguments: Sequence[str]) -> dbtRunnerResult:
     ]
     with _environment(project), contextlib.redirect_stdout(io.StringIO()):
         try:
-            result = dbtRunner().invoke(options)
+            result = dbtRunner(callbacks=[_announce]).invoke(options)
         finally:
-            DuckDBConnectionManager.close_all_connections()
+            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
     if result.exception is not None:
         raise MachineryError(
             f"dbt could not run: {result.exception}",
@@ -100,6 +101,12 @@ def invoke(project: DbtProject, arguments: Sequence[str]) -> dbtRunnerResult:
             hint="If a model was changed, correct it; its file is named above.",
         )
     return result
+
+
+def _announce(event: Any) -> None:
+    """Announce each model that dbt has just committed as a commit boundary."""
+    if event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model":
+        boundary(f"models.{event.data.node_info.node_name}.after")
 
 
 def build(project: DbtProject, select: Sequence[str]) -> list[NodeResult]:

@@ -42,7 +42,9 @@ class Rejects:
 def analysts_copy(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the analysts' copy read-only; raises ConfigurationError when nothing has run yet."""
     if not workspace.analysts_copy.is_file():
-        raise ConfigurationError("there is nothing to ask yet.", where=str(workspace.data), hint="Run `halle run` first.")
+        raise ConfigurationError(
+            "there is nothing to ask yet.", where=str(workspace.data), hint="Run `halle run` first."
+        )
     connection = duckdb.connect(str(workspace.analysts_copy), read_only=True, config={"enable_external_access": False})
     try:
         connection.execute("set TimeZone = 'UTC'")

@@ -86,7 +86,8 @@ def _rows_by_source(files: Sequence[str], card: ExportCard) -> list[tuple[str, s
     period = "period_month" if "period_month" in card.columns else "'*'"
     with connect(None, DuckDBSettings()) as connection:
         return connection.execute(
-            f"select source, {period}, count(*) from read_parquet(?, hive_partitioning = false) group by 1, 2 order by 1, 2",
+            f"select source, {period}, count(*) from read_parquet(?, hive_partitioning = false) "
+            "group by 1, 2 order by 1, 2",
             [files],
         ).fetchall()
 

@@ -52,7 +52,7 @@ def files_of(feed: Feed, folder: Path) -> Iterator[tuple[Path, FilePattern]]:
 
 
 def inbox_files(workspace: Workspace, source: str) -> list[Path]:
-    """Return the files waiting in the source's drop folder; names starting with a dot or ending in .part are in flight."""
+    """Return the files waiting in the drop folder; names that start with a dot or end in .part are in flight."""
     folder = workspace.inbox / source
     if not folder.is_dir():
         return []
@@ -75,8 +75,10 @@ def receive(
             _fetch(landing, card, url, now, received, report)
     for path in inbox_files(workspace, source):
         report(f"{source}: {path.name} (drop folder)")
-        received.landed += landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
-        path.unlink()  # its bytes are in the landing, or kept with their refusal
+        landed = landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
+        received.landed += landed
+        if not any(one.refusal for one in landed):
+            path.unlink()  # its bytes are in the landing; a refused file stays with whoever dropped it
     return received
 
 
@@ -124,6 +126,12 @@ def loaded_deliveries(project: Project, workspace: Workspace) -> list[Delivery]:
             if known is not None:
                 found.append(Delivery(order, receipt, known))
     return found
+
+
+def standing_refusals(deliveries: list[Delivery]) -> list[str]:
+    """Return why deliveries could not be read, for those that are still the last word of their origin."""
+    last = {one.receipt.origin: one for one in sorted(deliveries, key=lambda one: one.receipt.sequence)}
+    return [one.loaded.reason for one in last.values() if one.loaded.status == "refused" and one.loaded.reason]
 
 
 def as_of(deliveries: list[Delivery]) -> date | None:

@@ -67,7 +67,7 @@ def release(project: Project, workspace: Workspace, card: ExportCard, node: Mart
     """
     suite = project.suites.get(node.key)
     if suite is None:
-        raise GateClosed(f"the mart {node.key} has no suite.", where=str(card.path), hint="Write one under expectations/.")
+        raise GateClosed(f"the mart {node.key} has no suite.", where=str(card.path), hint="Write one in expectations/.")
     if not _is_built(node, workspace):
         raise GateClosed(f"the mart {node.key} has not been built yet.", hint="Run `halle run`.")
     log = ReleaseLog(workspace.releases)

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from orchestration import receiving
 from orchestration.project import Project
 from orchestration.receiving import Received
+from orchestration.timing import Stopwatch
 from orchestration.warehouse import Delivery
 from orchestration.workspace import Workspace
 from raw_sources.errors import HalleError
@@ -49,7 +49,7 @@ class Run:
     releases: dict[str, Release] = field(default_factory=dict)
     empty: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     _loaded: dict[str, list[Delivery]] = field(default_factory=dict)
     _marts: dict[str, MartNode] | None = None
     _as_of: date | None = None
@@ -69,11 +69,11 @@ class Run:
     def receive(self, source: str) -> tuple[Received, list[Delivery]]:
         """Land and read what is new of one source; return what was received and all its deliveries."""
         if source not in self._loaded:
-            with self.timed("landing"):
+            with self.stopwatch.stage("landing"):
                 self.received[source] = receiving.receive(
                     self.project, self.workspace, source, extracts=self.extracts, now=self.now, report=self.report
                 )
-            with self.timed("loading"):
+            with self.stopwatch.stage("loading"):
                 self._loaded[source] = receiving.load(self.project, self.workspace, source, self.report)
         return self.received[source], self._loaded[source]
 
@@ -87,7 +87,7 @@ class Run:
         if self._marts is None:
             from orchestration import modelling
 
-            with self.timed("dbt parse"):
+            with self.stopwatch.stage("dbt parse"):
                 self._marts = modelling.prepare_project(self.project, self.workspace)
         return self._marts
 
@@ -100,10 +100,8 @@ class Run:
             from orchestration import modelling
 
             self.receive_all()
-            with self.timed("warehouse"):
-                self._as_of = modelling.prepare_warehouse(
-                    self.project, self.workspace, self.marts(), self.asked_as_of
-                )
+            with self.stopwatch.stage("warehouse"):
+                self._as_of = modelling.prepare_warehouse(self.project, self.workspace, self.marts(), self.asked_as_of)
         return self._as_of
 
     def build(self, theme: str) -> list[NodeResult]:
@@ -112,9 +110,9 @@ class Run:
 
         self.as_of()
         self.report(f"{theme}: building models")
-        with self.timed("dbt"):
+        with self.stopwatch.stage("dbt"):
             results = modelling.build_theme(self.project, self.workspace, theme)
-        with self.timed("analysts' copy"):
+        with self.stopwatch.stage("analysts' copy"):
             analysts.refresh(self.workspace, self.marts().values())
         return results
 
@@ -123,7 +121,7 @@ class Run:
         from orchestration import validating
 
         self.report(f"{mart}: validating")
-        with self.timed("validation"):
+        with self.stopwatch.stage("validation"):
             self.certificates[mart] = validating.validate_mart(self.project, self.workspace, self.marts()[mart])
         return self.certificates[mart]
 
@@ -135,17 +133,13 @@ class Run:
         card = self.project.export_cards[slug]
         node = releasing.mart_of(card, self.marts())
         self.report(f"{slug}: publishing")
-        with self.timed("export"):
+        with self.stopwatch.stage("export"):
             try:
                 self.releases[slug] = releasing.release(self.project, self.workspace, card, node, self.as_of())
             except NothingToRelease:
                 self.empty.add(slug)
                 return None
         return self.releases[slug]
-
-    def timed(self, stage: str) -> _Timer:
-        """Add the seconds of a block to a stage of the time report."""
-        return _Timer(self.seconds, stage)
 
     def note(self, problem: HalleError | str) -> None:
         """Keep a problem for the summary, once."""
@@ -154,31 +148,10 @@ class Run:
             self.problems.append(sentence)
 
     def refusals(self) -> list[str]:
-        """Return the sentences of what could not be received: refused files, refused deliveries, unreachable addresses."""
+        """Return the sentences of what could not be received: refused files and deliveries, unreachable addresses."""
         sentences = [s for one in self.received.values() for s in (*one.refusals, *one.unreachable)]
-        refused = (one.loaded for deliveries in self._loaded.values() for one in deliveries)
-        return sentences + [one.reason for one in refused if one.status == "refused" and one.reason]
+        return sentences + [s for loaded in self._loaded.values() for s in receiving.standing_refusals(loaded)]
 
     def status(self) -> int:
         """Return the exit status: 0 when everything was published, 1 when anything was refused or failed."""
         return 1 if self.problems or self.refusals() else 0
-
-
-class _Timer:
-    """Adds the seconds of a ``with`` block to one stage; nested stages are taken off the outer one."""
-
-    _open: list[float] = []  # noqa: RUF012 - one run at a time in a process
-
-    def __init__(self, seconds: dict[str, float], stage: str) -> None:
-        self.seconds, self.stage = seconds, stage
-
-    def __enter__(self) -> None:
-        self.started = perf_counter()
-        self._open.append(0.0)
-
-    def __exit__(self, *_unused: object) -> None:
-        elapsed = perf_counter() - self.started
-        inner = self._open.pop()
-        if self._open:
-            self._open[-1] += elapsed
-        self.seconds[self.stage] = self.seconds.get(self.stage, 0.0) + elapsed - inner

@@ -70,7 +70,7 @@ def run_territory(run: Run) -> Outcome:
 
 def _execute(run: Run, themes: list[str]) -> None:
     """Let Dagster run the job of the whole way, or that of each theme asked for."""
-    with run.timed("orchestration"):
+    with run.stopwatch.stage("orchestration"):
         from orchestration.building import build_definitions
         from orchestration.dagster_home import prepare_home
         from orchestration.resources import fixed_run

@@ -95,7 +95,8 @@ def record_run(workspace: Workspace, run: LastRun) -> None:
 
 
 def is_up_to_date(workspace: Workspace, inputs: str, themes: list[str]) -> bool:
-    """Tell whether the last run was given the same inputs for these themes and published everything that stands here."""
+    """Tell whether the last run had these inputs and themes, published everything, and all of it still stands."""
     last = last_run(workspace)
-    stands = workspace.warehouse.is_file() and workspace.public.exists() and workspace.analysts_copy.is_file()
-    return stands and last is not None and last.status == 0 and last.inputs == inputs and set(themes) <= set(last.themes)
+    if last is None or last.status != 0 or last.inputs != inputs or not set(themes) <= set(last.themes):
+        return False
+    return workspace.warehouse.is_file() and workspace.public.exists() and workspace.analysts_copy.is_file()

@@ -12,7 +12,7 @@ from typing import Any
 from expectations import certificate as certificates
 from exports.log import ReleaseLog
 from orchestration.project import Project
-from orchestration.receiving import loaded_deliveries
+from orchestration.receiving import loaded_deliveries, standing_refusals
 from orchestration.staleness import last_run
 from orchestration.workspace import Workspace
 from raw_sources.landing import Landing
@@ -105,9 +105,8 @@ def _sources(project: Project, workspace: Workspace, now: datetime) -> list[Sour
     statuses = []
     for source, card in project.enabled.items():
         receipts = landing.receipts(source)
-        own = [one.loaded for one in deliveries if one.receipt.source == source]
-        refusals = [one.reason for one in landing.refusals(source)]
-        refusals += [one.reason for one in own if one.status == "refused" and one.reason]
+        own = [one for one in deliveries if one.receipt.source == source]
+        refusals = [*(one.reason for one in landing.refusals(source)), *standing_refusals(own)]
         last = max(receipts, key=lambda receipt: receipt.sequence, default=None)
         late = last is not None and now > card.late_at(datetime.fromisoformat(last.received_at))
         statuses.append(
@@ -117,7 +116,7 @@ def _sources(project: Project, workspace: Workspace, now: datetime) -> list[Sour
                 deliveries=len(receipts),
                 last_delivery=last.received_at if last else None,
                 last_file=last.file_name if last else None,
-                observed_on=max((one.observed_on for one in own if one.observed_on), default=None),
+                observed_on=max((one.loaded.observed_on for one in own if one.loaded.observed_on), default=None),
                 late_after=card.late_after,
                 state="refused" if refusals else "never" if last is None else "late" if late else "fresh",
                 refusals=refusals,
@@ -151,7 +150,11 @@ def _releases(project: Project, workspace: Workspace) -> list[ReleaseStatus]:
 
 def _orphans(project: Project, workspace: Workspace) -> list[str]:
     """Sources that were received and are no longer enabled, and datasets whose export card is gone."""
-    landed = {path.parent.name for path in workspace.landing.glob("*/receipts")} if workspace.landing.is_dir() else set()
+    landed = (
+        {path.parent.name for path in workspace.landing.glob("*/receipts")} if workspace.landing.is_dir() else set()
+    )
     sources = [f"source {name}" for name in sorted(landed - set(project.territory.feeds))]
-    datasets = [f"dataset {slug}" for slug in ReleaseLog(workspace.releases).slugs() if slug not in project.export_cards]
+    datasets = [
+        f"dataset {slug}" for slug in ReleaseLog(workspace.releases).slugs() if slug not in project.export_cards
+    ]
     return [*sources, *datasets]

@@ -1,6 +1,6 @@
 """Distances and envelopes of GeoJSON geometries in WGS84, in metres, the same on every engine.
 
-Shapely does the geometry. Reading files of geometries belongs to ``readers``; which geometries are compared, to the models.
+Shapely does the geometry. Reading files of geometries belongs to ``readers``; which ones are compared, to the models.
 
 Metres are taken in the local plane tangent to the ellipsoid at the mean latitude of each pair (radii of curvature of
 WGS84: NIMA TR8350.2, section 3.3). Within two kilometres the error is below one part in ten thousand.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 SEMI_MAJOR_AXIS_M = 6_378_137.0
 ECCENTRICITY_SQUARED = 0.006694379990141317
@@ -72,15 +73,15 @@ def positions(lines: Geometries, others: Geometries) -> list[str | None]:
     return [_position(line, other) for line, other in zip(metric_lines, metric_others, strict=True)]
 
 
-def _position(line: shapely.Geometry | None, other: shapely.Geometry | None) -> str | None:
+def _position(line: BaseGeometry | None, other: BaseGeometry | None) -> str | None:
     if line is None or other is None or line.is_empty or other.is_empty:
         return None
     if shapely.distance(line, other) <= TOUCHING_M:
         return "on"
-    if line.geom_type != "LineString":
+    if not isinstance(line, shapely.LineString):
         return "beside"
     nearest = shapely.get_point(shapely.shortest_line(line, other), 0)
-    along = shapely.line_locate_point(line, nearest, normalized=True)
+    along = float(shapely.line_locate_point(line, nearest, normalized=True))
     if along <= 0.0:
         return "upstream"
     return "downstream" if along >= 1.0 else "beside"

@@ -105,6 +105,7 @@ class _Offer:
     pattern: FilePattern | None = None
     etag: str | None = None
     last_modified: str | None = None
+    is_live: bool = False
 
     def origin_of(self, part: Part) -> str:
         """Return the origin of one part: that of the file, and the member's path for an archive."""
@@ -116,13 +117,16 @@ class _Offer:
 
 
 def delivery_order(card: Card, receipts: Iterable[Receipt]) -> list[Receipt]:
-    """Return the receipts in which deliveries follow one another by the card; undated files come first."""
+    """Return the receipts in which deliveries follow one another by the card.
+
+    By ``file_date``, a file without a date stands at the day it was received: that is when it was last known to hold.
+    """
     if card.order == "receipt":
         return sorted(receipts, key=lambda receipt: receipt.sequence)
     if card.order == "file_name":
         return sorted(receipts, key=lambda receipt: (receipt.file_name, receipt.sequence))
     if card.order == "file_date":
-        return sorted(receipts, key=lambda receipt: (receipt.file_date or "", receipt.sequence))
+        return sorted(receipts, key=lambda receipt: (receipt.file_date or receipt.received_at[:10], receipt.sequence))
     raise ConfigurationError(f"order '{card.order}' is not known.", where=str(card.path))
 
 
@@ -175,7 +179,7 @@ class Landing:
         """
         from raw_sources.fetching import fetch, shown  # the HTTP client is slow to import, and most landings need none
 
-        offer = _Offer(shown(url), "delivery", _instant(now))
+        offer = _Offer(shown(url), "delivery", _instant(now), is_live=True)
         with self._workspace() as work:
             known, held = self._last_answer(card.source, offer.origin)
             try:
@@ -222,7 +226,7 @@ class Landing:
         try:
             _check_is_data(part.path, part.file_name)
             match = readers.inspect(part.path, card)
-            file_date = _file_date(offer.pattern, part.file_name, offer.file_name)
+            file_date = _file_date(offer.pattern, part.file_name, offer.file_name) or _day_of_snapshot(card, offer)
             content = _cleaned(card, part, match, work)
         except DeliveryRefused as refusal:
             return self._refuse(card, offer, origin, part.file_name, part.path, refusal)
@@ -525,6 +529,11 @@ def _check_is_data(path: Path, name: str) -> None:
             where=name,
             hint="Open it to see what the producer says, and check the address.",
         )
+
+
+def _day_of_snapshot(card: Card, offer: _Offer) -> str | None:
+    """Return the date of a snapshot fetched from its address: it shows the state of the day; None for any other file."""
+    return offer.received_at[:10] if offer.is_live and card.follows == "snapshot" else None
 
 
 def _file_date(pattern: FilePattern | None, *names: str) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from exports.metadata import Context, Mart, MartColumn, Publisher, SourceNote
 from exports.plan import Gate
 from exports.release import Release, publish
 from exports.schemas import SchemaStore
+from raw_sources import boundaries
 from raw_sources.database import DuckDBSettings, connect
 
 SETTINGS = DuckDBSettings(memory_limit="500MB")
@@ -221,6 +224,12 @@ def fill(connection: duckdb.DuckDBPyConnection) -> None:
     shapes = (POINT, POLYGON, None, POINT, POLYGON)
     for row, shape in zip(ROWS, shapes, strict=True):
         connection.execute(f"INSERT INTO street.measures VALUES ({marks})", [*row, shape, row[1][:7], "confidential"])
+
+
+def publish_until(name: str, world: World) -> None:
+    """Publish, and kill this process when it reaches the boundary ``name``."""
+    boundaries.on_boundary = lambda reached: os.kill(os.getpid(), signal.SIGKILL) if reached == name else None
+    publish(world.candidate(), world.public, world.log)
 
 
 def offline_schemas(folder: Path | None) -> SchemaStore:

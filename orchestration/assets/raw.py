@@ -4,13 +4,13 @@ How files are received and read is in ``orchestration.receiving``.
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-import isodate
 
 from orchestration.assets.names import owner, raw_key
 from orchestration.project import Project
+from orchestration.receiving import standing_refusals
 from orchestration.run import Run
 from orchestration.warehouse import Delivery
 from raw_sources.card import Card
@@ -43,8 +43,7 @@ def _raw_asset(project: Project, card: Card) -> dg.AssetsDefinition:
     )
     def receive(run: dg.ResourceParam[Run]) -> Iterator[dg.MaterializeResult[None]]:
         received, deliveries = run.receive(card.source)
-        refused = [one.loaded.reason for one in deliveries if one.loaded.status == "refused"]
-        problems = [*received.refusals, *received.unreachable, *(reason for reason in refused if reason)]
+        problems = [*received.refusals, *received.unreachable, *standing_refusals(deliveries)]
         yield dg.MaterializeResult(
             metadata=_metadata(card, deliveries, received.new),
             data_version=dg.DataVersion(_version(deliveries)),
@@ -59,8 +58,8 @@ def _raw_asset(project: Project, card: Card) -> dg.AssetsDefinition:
 
 
 def _window(card: Card) -> timedelta:
-    window = isodate.parse_duration(card.late_after)
-    return window if isinstance(window, timedelta) else window.totimedelta(start=isodate.parse_date("2000-01-01"))
+    some_day = datetime(2000, 1, 1, tzinfo=UTC)
+    return card.late_at(some_day) - some_day
 
 
 def _version(deliveries: list[Delivery]) -> str:

@@ -2,13 +2,15 @@
 
 ``read_csv`` can lose or invent records without an error (pitfall C5) and drops some characters in silence (blanks
 around a quoted cell, an empty cell too many). So the file's own newlines, quotes and bytes are counted beside it, and
-its result is kept only if header + blank lines + rows + line breaks inside cells make the file's lines, and cells +
-separators + line ends + quoting make its bytes. Otherwise the answer is None, and the tolerant reader's turn.
+its result is kept only if rows + line breaks inside cells + the blank lines that end the file make the file's lines,
+and cells + separators + line ends + quotes make its bytes. Otherwise (a blank line in the middle is enough) the answer
+is None, and it is the tolerant reader's turn.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +26,17 @@ _PATTERN_CHARACTERS = frozenset("*?[]{}")
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of a file's bytes from its first record on. ``newline`` is its one kind of line end, None if mixed."""
+    """Counts of a file's bytes from its first record on.
+
+    ``newline`` is its one kind of line end, None if mixed; ``ending`` is the number of blank lines that end the file.
+    """
 
     size: int
     newlines: int
     newline: bytes | None
     quotes: int
     terminated: bool
+    ending: int
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,18 @@ def take_census(path: Path, offset: int) -> Census | None:
             last = chunk[-1:]
     if decoder.getstate()[0]:
         return None
-    return Census(size, feeds + returns - pairs, _newline(feeds, returns, pairs), quotes, last in (b"\n", b"\r", b""))
+    newline = _newline(feeds, returns, pairs)
+    ending = _blank_ending(path, size, newline) if newline else 0
+    return Census(size, feeds + returns - pairs, newline, quotes, last in (b"\n", b"\r", b""), ending)
+
+
+def _blank_ending(path: Path, size: int, newline: bytes) -> int:
+    """Return the number of blank lines at the end of the last ``size`` bytes of the file (as far as one chunk shows)."""
+    with path.open("rb") as stream:
+        stream.seek(-min(size, CHUNK_BYTES), os.SEEK_END)
+        tail = stream.read()
+    filled = len(tail.rstrip(b"\r\n"))
+    return max((len(tail) - filled) // len(newline) - (filled > 0), 0)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
@@ -102,6 +119,7 @@ def read_fast(
             rows = _vouched_rows(connection, staged, shape, census, projection)
             if rows is not None and projection.extra:
                 connection.execute(_copy(_with_extra(staged, projection), out))
+                return rows if _extra_is_plain(connection, out) else None
             return rows
     except duckdb.InvalidInputException:
         return None
@@ -138,6 +156,12 @@ def _with_extra(staged: Path, projection: Projection) -> str:
                from read_parquet({literal(str(staged))}) order by _record_no"""
 
 
+def _extra_is_plain(connection: duckdb.DuckDBPyConnection, out: Path) -> bool:
+    """Say whether ``_extra`` holds no escaped control character, which DuckDB and Python write differently."""
+    query = f"select 1 from read_parquet({literal(str(out))}) where contains(_extra, '\\u00') limit 1"
+    return connection.execute(query).fetchone() is None
+
+
 def _vouched_rows(
     connection: duckdb.DuckDBPyConnection, staged: Path, shape: Shape, census: Census, projection: Projection
 ) -> int | None:
@@ -158,7 +182,7 @@ def _vouched_rows(
     blank = census.newlines + (not census.terminated) - rows - breaks
     expected = lengths + rows * (shape.width - 1) + (rows + blank) * len(newline) + census.quotes - quotes
     accounted = census.size + (0 if census.terminated else len(newline)) == expected
-    if not accounted or blank < 0 or not broken <= shape.multiline:
+    if not accounted or blank != census.ending or not broken <= shape.multiline:
         return None
     if broken and _most_breaks(connection, table, [written[position] for position in broken], mark) >= MAX_RECORD_LINES:
         return None

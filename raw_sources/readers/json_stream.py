@@ -191,7 +191,8 @@ def _members(window: _Window, envelope: Envelope, form: Form) -> Iterator[Record
             if window.skip_space() != ":" or not isinstance(name, str):
                 raise ValueError("a member without a name or a value")
             window.at += 1
-            if name in LISTS and envelope.container is None and window.skip_space() == "[":
+            opening = window.skip_space()
+            if name in LISTS and envelope.container is None and opening == "[":
                 envelope.container = name
                 window.at += 1
                 yield from _elements(window, form)

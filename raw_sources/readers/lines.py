@@ -13,7 +13,7 @@ from typing import BinaryIO
 CHUNK_BYTES = 1 << 20
 MAX_LINE_BYTES = 64 << 20
 KEPT_BYTES = (1 << 20) + 1
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,26 @@ def physical_lines(stream: BinaryIO, offset: int = 0, number: int = 1) -> Iterat
     """Yield the lines of ``stream`` from byte ``offset``, which begins line ``number``; the last may lack its end."""
     stream.seek(offset)
     waiting = bytearray()
+    searched = 0
     final = False
     while not final:
         chunk = stream.read(CHUNK_BYTES)
         final = not chunk
         waiting += chunk
         consumed = 0
-        for found in _LINE.finditer(waiting):
+        for found in _LINE_END.finditer(waiting, searched):
             # A CR at the end of what was read may be the first half of a CR LF.
-            if not final and found.end() == len(waiting) and waiting.endswith(b"\r"):
+            if not final and found.end() == len(waiting) and found.group() == b"\r":
                 break
-            raw = found.group()
+            raw = bytes(waiting[consumed : found.end()])
             yield Line(number, offset, len(raw), raw)
             number, offset, consumed = number + 1, offset + len(raw), found.end()
         del waiting[:consumed]
+        searched = len(waiting) - waiting.endswith(b"\r")
         if len(waiting) > MAX_LINE_BYTES and not waiting.endswith(b"\r"):
             line, waiting = _too_long(stream, bytes(waiting), number, offset)
             yield line
-            number, offset = number + 1, line.end
+            number, offset, searched = number + 1, line.end, 0
     if waiting:
         yield Line(number, offset, len(waiting), bytes(waiting))
 

@@ -52,7 +52,16 @@ LAYOUTS = (
 
 
 def card(columns: Sequence[Column] = COLUMNS, layouts: Sequence[Layout] = LAYOUTS, **options: Any) -> Card:
-    texts = ("version", "title_fr", "title_en", "description_fr", "description_en", "licence", "attribution", "homepage")
+    texts = (
+        "version",
+        "title_fr",
+        "title_en",
+        "description_fr",
+        "description_en",
+        "licence",
+        "attribution",
+        "homepage",
+    )
     values: dict[str, Any] = dict.fromkeys((*texts, "owner", "steward", "contact"), "x")
     values |= {
         "source": "town_works",

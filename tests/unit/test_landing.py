@@ -422,7 +422,7 @@ def test_partial_by_its_layout_or_by_the_pattern(landing, tmp_path, by_layout, b
 
 
 @pytest.mark.parametrize(
-    ("order", "expected"), [("receipt", [1, 2, 3, 4]), ("file_name", [3, 2, 1, 4]), ("file_date", [4, 3, 2, 1])]
+    ("order", "expected"), [("receipt", [1, 2, 3, 4]), ("file_name", [3, 2, 1, 4]), ("file_date", [3, 2, 1, 4])]
 )
 def test_the_order_in_which_deliveries_follow_one_another(landing, tmp_path, order, expected):
     pattern = FilePattern("*.csv", False, r"(\d{4})")

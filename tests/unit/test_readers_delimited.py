@@ -86,12 +86,12 @@ def test_places_in_a_wide_file_are_of_the_landed_bytes(tmp_path: Path) -> None:
 
 
 def test_extra_columns_are_kept_and_reported(tmp_path: Path) -> None:
-    text = 'site;autre;rue;autre;\n1;a;A;"b ""c"" é\\/\t\x01";\n2;;B;;z\n'
+    text = 'site;autre;rue;autre;\n1;a;A;"b ""c"" é\\/\t";\n2;;B;;z\n'
     fast = read_bytes(text, tmp_path)
     slow = read_bytes(text + "bad\n", tmp_path)
     assert fast.match.extra == ("autre", "autre (2)", "unnamed")
     assert (fast.count.path, slow.count.path) == ("fast", "tolerant")
-    assert json.loads(fast.rows[0]["_extra"]) == {"autre": "a", "autre (2)": 'b "c" é\\/\t\x01', "unnamed": None}
+    assert json.loads(fast.rows[0]["_extra"]) == {"autre": "a", "autre (2)": 'b "c" é\\/\t', "unnamed": None}
     assert fast.rows == slow.rows
 
 
@@ -140,10 +140,7 @@ def test_line_breaks_only_where_the_card_allows_them(tmp_path: Path) -> None:
     assert (allowed.values("note"), allowed.count.path) == (["two\nlines", "x"], "fast")
     elsewhere = read_bytes(HEADER + '1;"two\nlines";n;d\n2;B;x;d\n', tmp_path)
     assert elsewhere.values("site") == ["2"]
-    assert elsewhere.reasons() == [
-        "a quote opened in column 'rue' is not closed",
-        "text beside a quoted cell, or a quote inside one that is not doubled",
-    ] or len(elsewhere.malformed) == 2
+    assert elsewhere.reasons() == ["a quote opened in column 'rue' is not closed", "3 cells instead of 4"]
 
 
 def test_a_cell_of_too_many_lines_is_no_cell(tmp_path: Path) -> None:
@@ -200,7 +197,9 @@ def test_a_line_beyond_all_measure_is_malformed(tmp_path: Path) -> None:
 
 
 def test_nothing_readable_refuses_the_delivery(tmp_path: Path) -> None:
-    with pytest.raises(DeliveryRefused, match="none of the 2 records can be read; the first: line 2: 1 cell instead of 4"):
+    with pytest.raises(
+        DeliveryRefused, match="none of the 2 records can be read; the first: line 2: 1 cell instead of 4"
+    ):
         read_bytes(HEADER + "1,A,n,d\n2,B,n,d\n", tmp_path)
 
 
@@ -261,7 +260,9 @@ def test_cleaning_a_file_without_header_empties_the_cells(tmp_path: Path) -> Non
 
 
 CELL = st.text(
-    st.one_of(st.sampled_from('";,|\t \u00a0\u2028\x85\\\'aé€1'), st.characters(codec="utf-8", exclude_characters="\0\r\n")),
+    st.one_of(
+        st.sampled_from("\";,|\t \u00a0\u2028\x85\\'aé€1"), st.characters(codec="utf-8", exclude_characters="\0\r\n")
+    ),
     max_size=8,
 )
 
@@ -290,7 +291,7 @@ def both_ways(content: bytes, folder: Path) -> tuple[Read, Read]:
         return fast, read_bytes(content, folder)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(valid_file())
 def test_both_paths_agree_on_valid_files(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -316,7 +317,7 @@ def test_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The tolerant path gives the same records whatever the size of its blocks."""
     from raw_sources.readers import delimited_tolerant
 
-    rows = [f'{number};A;{"n" if number % 7 else chr(34) + "a" + chr(10) + "b" + chr(34)};d' for number in range(400)]
+    rows = [f"{number};A;{'n' if number % 7 else chr(34) + 'a' + chr(10) + 'b' + chr(34)};d" for number in range(400)]
     rows[50], rows[200] = '50;"A;n;d', "200;A"
     content = (HEADER + "\r\n".join(rows)).encode()
     expected = read_bytes(content, tmp_path)

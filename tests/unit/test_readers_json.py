@@ -12,7 +12,13 @@ from raw_sources.readers import clean, inspect, json_stream
 from tests.unit.readers_support import COLUMNS, as_json, card, column, read_bytes, read_file
 
 RECORDS = [
-    {"site": 1, "rue": "A é", "note": None, "debut": "2024-01-01", "geo_shape": {"type": "Point", "coordinates": [2.0, 1]}},
+    {
+        "site": 1,
+        "rue": "A é",
+        "note": None,
+        "debut": "2024-01-01",
+        "geo_shape": {"type": "Point", "coordinates": [2.0, 1]},
+    },
     {"site": 2, "rue": "B", "note": True, "debut": "", "autre": [1, "x"]},
 ]
 
@@ -46,7 +52,9 @@ def test_every_envelope_gives_the_same_rows(tmp_path: Path, document: bytes) -> 
 
 
 def test_numbers_stay_as_written(tmp_path: Path) -> None:
-    found = read_bytes(b'[{"site": 524.0, "rue": 1E+2, "note": -0, "geometry": [1.10, 12345678901234567890.5]}]', tmp_path)
+    found = read_bytes(
+        b'[{"site": 524.0, "rue": 1E+2, "note": -0, "geometry": [1.10, 12345678901234567890.5]}]', tmp_path
+    )
     row = found.rows[0]
     assert (row["site"], row["street"], row["note"]) == ("524.0", "1E+2", "-0")
     assert row["geometry"] == "[1.10,12345678901234567890.5]"
@@ -55,7 +63,11 @@ def test_numbers_stay_as_written(tmp_path: Path) -> None:
 def test_geojson_features(tmp_path: Path) -> None:
     feature = {"type": "Feature", "id": "f.1", "geometry": {"type": "Point", "coordinates": [2.5, 48.0]}}
     with_properties = feature | {"properties": {"site": 7, "rue": "A"}}
-    document = {"type": "FeatureCollection", "crs": {"a": 1}, "features": [with_properties, feature | {"properties": None}]}
+    document = {
+        "type": "FeatureCollection",
+        "crs": {"a": 1},
+        "features": [with_properties, feature | {"properties": None}],
+    }
     found = read_bytes(as_json(document), tmp_path)
     assert found.match.layout.name == "map"
     assert found.values("geometry") == ['{"type":"Point","coordinates":[2.5,48.0]}'] * 2
@@ -88,7 +100,11 @@ def test_a_cut_document_keeps_what_came_before(tmp_path: Path, indent: int | Non
 def test_reading_goes_on_after_a_damaged_record(tmp_path: Path) -> None:
     records = [{"site": number, "rue": "A", "parts": [{"x": 1}, {"x": 2}]} for number in range(9)]
     text = json.dumps(records)
-    for damage in (('"site": 4,', '"site": 4'), ('"site": 4, "rue": "A"', '"site": 4, "rue": "A'), ("}, {\"site\": 5", "} {\"site\": 5")):
+    for damage in (
+        ('"site": 4,', '"site": 4'),
+        ('"site": 4, "rue": "A"', '"site": 4, "rue": "A'),
+        ('}, {"site": 5', '} {"site": 5'),
+    ):
         found = read_bytes(text.replace(*damage), tmp_path)
         assert found.count.records_read == 9
         assert found.count.malformed == 1
@@ -106,7 +122,9 @@ def test_bytes_and_characters_that_cannot_be_stored(tmp_path: Path) -> None:
 def test_values_nested_beyond_measure_are_malformed(tmp_path: Path) -> None:
     for depth in (400, 5000, 100_000):
         deep = "[" * depth + "]" * depth
-        found = read_bytes(f'[{{"site": 1, "rue": "A"}}, {{"site": 2, "rue": {deep}}}, {{"site": 3, "rue": "C"}}]', tmp_path)
+        found = read_bytes(
+            f'[{{"site": 1, "rue": "A"}}, {{"site": 2, "rue": {deep}}}, {{"site": 3, "rue": "C"}}]', tmp_path
+        )
         assert found.count.records_read == 3
         assert found.count.raw_rows >= 2
 

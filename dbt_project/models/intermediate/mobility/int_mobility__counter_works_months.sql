@@ -1,8 +1,8 @@
 {{ config(period_column='period_month', reads=['as_of']) }}
 
--- The months in which a counter within reach of an active site was heard. Kept by month, so that a new snapshot of works
--- touches the months whose sites it changes and no other. A site without an announced end is followed up to the date up
--- to which data are known; one without a start has no period and is left out.
+-- The months in which a counter within reach of an active site was heard. Kept by month, so that a new snapshot of
+-- works touches the months whose sites it changes and no other. A site without an announced end is followed up to
+-- the date up to which data are known; one without a start has no period and is left out.
 with heard as (
     select distinct
         source,

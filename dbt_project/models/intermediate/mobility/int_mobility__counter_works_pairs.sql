@@ -1,7 +1,7 @@
 {{ config(reads=['territory']) }}
 
--- Counters and works sites within reach of each other, geometry to geometry. Envelopes widened by the reach choose the
--- pairs to measure: a degree of latitude is 111 km, one of longitude shrinks with its cosine.
+-- Counters and works sites within reach of each other, geometry to geometry. Envelopes widened by the reach choose
+-- the pairs to measure: a degree of latitude is 111 km, one of longitude shrinks with its cosine.
 with reach as (
     select
         reach_m,

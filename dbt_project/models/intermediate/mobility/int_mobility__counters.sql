@@ -1,5 +1,5 @@
--- One row per counter that has ever measured or is in a referential: its street and its latest known geometry. Measures
--- carry a fresher place than the yearly referential, which fills the gaps (archives have no geometry).
+-- One row per counter that has ever measured or is in a referential: its street and its latest known geometry.
+-- Measures carry a fresher place than the yearly referential, which fills the gaps (archives have no geometry).
 with measured as (
     select
         source,

@@ -1,7 +1,8 @@
 {{ config(materialized='ephemeral') }}
 
--- The occupations of "chantiers à Paris" gathered into sites: those of one CITE request. A part without a request stands
--- alone. The site runs from its first part's start to its last part's end and disrupts as its worst part does.
+-- The occupations of "chantiers à Paris" gathered into sites: those of one CITE request. A part without a request
+-- stands alone. The site runs from its first part's start to its last part's end and disrupts as its worst part
+-- does.
 with parts as (
     select
         *,

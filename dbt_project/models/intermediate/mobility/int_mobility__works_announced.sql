@@ -1,5 +1,5 @@
--- Works sites of every source in one shape, one row per source and site. `cite_request_id` is the request number by which
--- the City's two files name the same site.
+-- Works sites of every source in one shape, one row per source and site. `cite_request_id` is the request number by
+-- which the City's two files name the same site.
 with perturbing as (
     select
         'paris_chantiers_perturbants' as source,

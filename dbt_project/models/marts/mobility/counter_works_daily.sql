@@ -1,7 +1,7 @@
 {{ config(by_period=true, period_column='period_month') }}
 
--- The join of traffic and works: one row per counter, legal day on which it was heard, and site active that day within
--- reach. Several sites on one day are several rows: sums over sites count a day's traffic several times.
+-- The join of traffic and works: one row per counter, legal day on which it was heard, and site active that day
+-- within reach. Several sites on one day are several rows: sums over sites count a day's traffic several times.
 with days as (
     select *
     from {{ ref('int_mobility__counter_days') }}

@@ -1,9 +1,9 @@
 {{ config(by_period=true, period_column='period_month') }}
 
--- What passed each counter, hour by hour. A measure without flow is not a count: `measure_kind` says what was measured, and
--- the kinds are never mixed. Bounds of plausibility: 12,000 vehicles an hour is the capacity of five motorway lanes
--- (2,400 each, Highway Capacity Manual), more than any urban arc; a flow with nothing on the loop, or a loop covered
--- three quarters of the hour without a vehicle, contradicts itself.
+-- What passed each counter, hour by hour. A measure without flow is not a count: `measure_kind` says what was
+-- measured, and the kinds are never mixed. Bounds of plausibility: 12,000 vehicles an hour is the capacity of five
+-- motorway lanes (2,400 each, Highway Capacity Manual), more than any urban arc; a flow with nothing on the loop, or
+-- a loop covered three quarters of the hour without a vehicle, contradicts itself.
 with hours as (
     select *
     from {{ ref('int_mobility__traffic_hours') }}

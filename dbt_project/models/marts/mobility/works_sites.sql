@@ -1,8 +1,8 @@
 {{ config(reads=['as_of']) }}
 
--- Works sites as announced, one row per site and source, with what can be told of their state on the date up to which data
--- are known. A stated phase is not believed against the dates; a site absent from the latest complete snapshot has ended
--- (or was given up, if it had not begun).
+-- Works sites as announced, one row per site and source, with what can be told of their state on the date up to
+-- which data are known. A stated phase is not believed against the dates; a site absent from the latest complete
+-- snapshot has ended (or was given up, if it had not begun).
 with sites as (
     select * from {{ ref('int_mobility__works_announced') }}
 ),

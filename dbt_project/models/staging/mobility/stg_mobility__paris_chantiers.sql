@@ -5,9 +5,9 @@
     reads=['territory'],
 ) }}
 
--- Every occupation of public space by works in Paris ("chantiers à Paris"). A record is one occupation (emprise); several
--- make one site, known by its CITE request. More than half are private building works: they stay, under their own kind.
--- Lists come as "A,B" in exports and as JSON arrays from the API.
+-- Every occupation of public space by works in Paris ("chantiers à Paris"). A record is one occupation (emprise);
+-- several make one site, known by its CITE request. More than half are private building works: they stay, under
+-- their own kind. Lists come as "A,B" in exports and as JSON arrays from the API.
 with published as (
     select * from {{ raw('paris__chantiers') }}
 ),

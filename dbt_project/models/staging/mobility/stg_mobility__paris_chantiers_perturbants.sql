@@ -5,9 +5,9 @@
     reads=['territory'],
 ) }}
 
--- Disruptive works of the City of Paris. Dates are calendar dates, whatever zone an export rendered them in; an impossible
--- one ("31/09/23") refuses the record; an absent one does not (the period is then unknown, never invented). `statut` has
--- no published labels: it is kept as announced and not believed.
+-- Disruptive works of the City of Paris. Dates are calendar dates, whatever zone an export rendered them in; an
+-- impossible one ("31/09/23") refuses the record; an absent one does not (the period is then unknown, never
+-- invented). `statut` has no published labels: it is kept as announced and not believed.
 with published as (
     select * from {{ raw('paris__chantiers_perturbants') }}
 ),
@@ -51,7 +51,7 @@ select
     site_id,
     cite_request_id,
     case
-        when purpose in ('CONSTRUCTION_IMMEUBLE', 'DEMOLITION_IMMEUBLE', 'REHABILITATION_IMMEUBLE') then 'building_works'
+        when purpose like '%_IMMEUBLE' then 'building_works'
         when purpose like '%RESEAU%' then 'network_works'
         when purpose = 'EVENEMENTIEL' then 'event'
         when purpose is null then 'other'
@@ -83,7 +83,8 @@ select
         when start_text is not null and start_on is null then 'the start is not a date: ' || start_text
         when end_text is not null and end_on is null then 'the end is not a date: ' || end_text
         when end_on < start_on then 'ends before it starts: ' || start_text || ' to ' || end_text
-        when level_text is not null and disruption_level is null then 'the disruption level is not a number: ' || level_text
+        when level_text is not null and disruption_level is null
+            then 'the disruption level is not a number: ' || level_text
         when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not valid JSON'
         when place = 'swapped' then 'longitude and latitude look swapped'
     end as _reject_reason

@@ -3,15 +3,16 @@
     period='period_month',
 ) }}
 
--- Hourly flow and occupancy of the City of Paris's permanent loops, from the rolling export, the API and the archives.
+-- Hourly flow and occupancy of the City of Paris's permanent loops, from the rolling export, the API and the
+-- archives.
 --
--- Time: an hour is labelled by its end (a day runs from 01:00 to 00:00 of the next day, in archives as in exports), hence
--- the hour taken off. Exports carry the offset; archives are naive legal time. The archives always have 24 rows a day: the
--- 02:00 of the spring change does not exist (01:00 to 02:00 winter time is labelled 03:00) and is refused; the single
--- 02:00 of the autumn change is read as winter time, the one that the exports keep.
+-- Time: an hour is labelled by its end (a day runs from 01:00 to 00:00 of the next day, in archives as in exports),
+-- hence the hour taken off. Exports carry the offset; archives are naive legal time. The archives always have 24
+-- rows a day: the 02:00 of the spring change does not exist (01:00 to 02:00 winter time is labelled 03:00) and is
+-- refused; the single 02:00 of the autumn change is read as winter time, the one that the exports keep.
 --
--- Contradictory duplicates: weekly archives overlap, and the same hour appears with an occupancy of four decimals in one
--- and five in the other; the unrounded one is believed (`_preference`).
+-- Contradictory duplicates: weekly archives overlap, and the same hour appears with an occupancy of four decimals in
+-- one and five in the other; the unrounded one is believed (`_preference`).
 --
 -- 'Invalide' as arc state covers up to 99 % of rows with perfectly good measures: it is kept, never used to refuse.
 with published as (

@@ -5,9 +5,9 @@
     reads=['territory'],
 ) }}
 
--- Night closures of the ring road, tunnels and ramps of Paris. The ISO bounds carry the legal offset and are believed; the
--- text period is the same in UTC, one or two hours early (formats §3.1), and is not read. A planned closure ("Planifié") is
--- an announcement, not an observation.
+-- Night closures of the ring road, tunnels and ramps of Paris. The ISO bounds carry the legal offset and are
+-- believed; the text period is the same in UTC, one or two hours early (formats §3.1), and is not read. A planned
+-- closure ("Planifié") is an announcement, not an observation.
 with published as (
     select * from {{ raw('paris__fermetures_voirie') }}
 ),

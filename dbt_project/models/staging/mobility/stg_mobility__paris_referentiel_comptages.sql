@@ -4,10 +4,10 @@
     reads=['territory'],
 ) }}
 
--- The arcs of the City of Paris's permanent loops. An arc may have several rows of the same validity: they are the parts of
--- its geometry, and all are kept. Validity dates come out of a portal as instants shifted by a time zone
--- (2005-01-01T02:00:00+01:00): they are dates. They precede measurements that go on (formats §1.1), so an end of validity
--- never removes an arc.
+-- The arcs of the City of Paris's permanent loops. An arc may have several rows of the same validity: they are the
+-- parts of its geometry, and all are kept. Validity dates come out of a portal as instants shifted by a time zone
+-- (2005-01-01T02:00:00+01:00): they are dates. They precede measurements that go on (formats §1.1), so an end of
+-- validity never removes an arc.
 with published as (
     select * from {{ raw('paris__referentiel_comptages') }}
 ),

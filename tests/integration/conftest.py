@@ -1,0 +1,74 @@
+"""What the tests of the whole way share: one run of the synthetic territory from the command line, and copies of it.
+
+The run costs half a minute, so it is made once; a test that changes anything works on a copy.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HALLE = [sys.executable, "-m", "orchestration.cli"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command of the command line gave."""
+
+    status: int
+    out: str
+    err: str
+
+
+def halle(*arguments: object, cwd: Path | None = None) -> Answer:
+    """Run ``halle`` as a user would, piped; demand that no traceback comes out, whatever was asked."""
+    command = [*HALLE, *(str(argument) for argument in arguments)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HALLE_", "DAGSTER_"))}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class SampleRun:
+    """The first run of the synthetic territory: its DATA, which no test may change, and what it printed."""
+
+    data: Path
+    answer: Answer
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
+    """Run the synthetic territory once, from the command line."""
+    data = tmp_path_factory.mktemp("sample") / "data"
+    return SampleRun(data, halle("run", "--data", data))
+
+
+@pytest.fixture(scope="session")
+def sample_data(sample_run: SampleRun) -> Path:
+    """Return the DATA of the run, once it is known to have succeeded."""
+    assert sample_run.answer.status == 0, sample_run.answer.err + sample_run.answer.out
+    return sample_run.data
+
+
+@pytest.fixture
+def copy_of_sample(sample_data: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Return a function that copies the sample's DATA to a folder of the test's own."""
+
+    def copy() -> Path:
+        return copy_data(sample_data, tmp_path / "data")
+
+    return copy
+
+
+def copy_data(data: Path, target: Path) -> Path:
+    """Copy a DATA folder whole, with its published pointer as a pointer; return the copy."""
+    shutil.copytree(data, target, symlinks=True)
+    return target
