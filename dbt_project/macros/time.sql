@@ -8,9 +8,14 @@
     regexp_matches({{ text }}, '(Z|[+-][0-9]{2}:?[0-9]{2})$')
 {%- endmacro %}
 
+{# A cast alone would read 31/09/25 as the 25th of September of the year 31: the year has to come first, in full. #}
+{% macro iso_timestamp(text) -%}
+    case when regexp_matches({{ text }}, '^[0-9]{4}-') then try_cast({{ text }} as timestamp) end
+{%- endmacro %}
+
 {% macro naive_timestamp(text) -%}
     coalesce(
-        try_cast({{ text }} as timestamp),
+        {{ iso_timestamp(text) }},
         try_strptime({{ text }}, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%Y%m%d%H%M%S'])
     )
 {%- endmacro %}
@@ -56,7 +61,7 @@
         when {{ has_offset(text) }}
             then cast({{ legal_time("timezone('UTC', try_cast(" ~ text ~ " as timestamptz))", zone) }} as date)
         else coalesce(
-            cast(try_cast({{ text }} as timestamp) as date),
+            cast({{ iso_timestamp(text) }} as date),
             cast(try_strptime({{ text }}, ['%d/%m/%Y', '%d/%m/%y', '%Y%m%d']) as date)
         )
     end

@@ -307,7 +307,14 @@
     ),
 
     published as (
-        select * {% if personal %}exclude ({{ personal | join(', ') }}){% endif %}
+        select
+            _delivery_id,
+            _record_no,
+            to_json(struct_pack(
+                {%- for name in raw_source.columns if name not in personal %}
+                {{ adapter.quote(name) }} := {{ adapter.quote(name) }}{{ "," if not loop.last }}
+                {%- endfor %}
+            )) as record
         from {{ source('raw', raw_source.name) }}
         where _delivery_id in ({{ name_list(parts) }})
     )
@@ -317,7 +324,7 @@
         refused._delivery_id,
         refused._record_no,
         refused._reject_reason,
-        cast(to_json(published) as varchar)
+        cast(published.record as varchar)
     from refused
     left join published
         on refused._delivery_id = published._delivery_id and refused._record_no = published._record_no;
