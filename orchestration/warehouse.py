@@ -85,6 +85,11 @@ def record_deliveries(connection: duckdb.DuckDBPyConnection, deliveries: Iterabl
         connection.executemany(f"insert into ops.deliveries values ({marks})", rows)
 
 
+def _is_partial(delivery: Delivery) -> bool:
+    """Tell whether what the delivery lacks may still be there: it is a page, or some of its records were unreadable."""
+    return delivery.receipt.partial or delivery.loaded.malformed > 0
+
+
 def _delivery_row(delivery: Delivery) -> list[object]:
     receipt, loaded = delivery.receipt, delivery.loaded
     return [
@@ -95,7 +100,7 @@ def _delivery_row(delivery: Delivery) -> list[object]:
         receipt.sha256,
         receipt.received_at,
         receipt.file_date,
-        receipt.partial,
+        _is_partial(delivery),
         loaded.status,
         loaded.reason,
         loaded.layout,

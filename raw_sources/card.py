@@ -153,7 +153,7 @@ class Card:
 
     def late_at(self, last: datetime) -> datetime:
         """Return the instant from which the source is late when ``last`` is its last sign of life."""
-        from isodate import parse_duration  # type: ignore[import-untyped]
+        from isodate import parse_duration
 
         late: datetime = last + parse_duration(self.late_after)
         return late

@@ -242,7 +242,7 @@ class Landing:
             bytes=content.stat().st_size,
             received_at=offer.received_at,
             card_version=card.version,
-            partial=match.layout.partial or (offer.pattern is not None and offer.pattern.partial),
+            partial=match.partial or match.layout.partial or (offer.pattern is not None and offer.pattern.partial),
             file_date=file_date,
             cleaned=content != part.path and stored != sha256_file(part.path),
             etag=offer.etag,
@@ -532,7 +532,7 @@ def _check_is_data(path: Path, name: str) -> None:
 
 
 def _day_of_snapshot(card: Card, offer: _Offer) -> str | None:
-    """Return the date of a snapshot fetched from its address: it shows the state of the day; None for any other file."""
+    """Return the day of a snapshot fetched from its address, which shows the state of that day; else None."""
     return offer.received_at[:10] if offer.is_live and card.follows == "snapshot" else None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raw_sources.errors import DeliveryRefused
+from raw_sources.errors import DeliveryRefused, MachineryError
 from raw_sources.readers.match import Match, ReadCount
 
 if TYPE_CHECKING:
@@ -71,9 +71,15 @@ def read(
     """Read every record of the file into ``raw_out`` or ``malformed_out`` (Parquet, see ``writer``) and count them.
 
     Raises DeliveryRefused when the file has records and none of them can be read: to take it for an empty delivery
-    would end everything that it does not mention.
+    would end everything that it does not mention. Raises MachineryError when the counts do not balance.
     """
     count = _read(path, match, card, delivery_id, raw_out, malformed_out, settings)
+    if count.records_read != count.raw_rows + count.malformed:
+        raise MachineryError(
+            f"{count.records_read} records were read, but {count.raw_rows} rows and {count.malformed} malformed kept",
+            where=path.name,
+            hint="This is a defect of the reader; please report it with the file.",
+        )
     if count.records_read and not count.raw_rows:
         from raw_sources.readers.writer import first_malformed
 

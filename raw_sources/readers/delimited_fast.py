@@ -73,7 +73,7 @@ def take_census(path: Path, offset: int) -> Census | None:
 
 
 def _blank_ending(path: Path, size: int, newline: bytes) -> int:
-    """Return the number of blank lines at the end of the last ``size`` bytes of the file (as far as one chunk shows)."""
+    """Return the number of blank lines at the end of the last ``size`` bytes of the file (at most a chunk)."""
     with path.open("rb") as stream:
         stream.seek(-min(size, CHUNK_BYTES), os.SEEK_END)
         tail = stream.read()
