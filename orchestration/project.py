@@ -19,7 +19,7 @@ from raw_sources.errors import ConfigurationError
 from raw_sources.territory import Territory, read_territory
 
 SAMPLE_TERRITORY = PROJECT / "raw_sources" / "sample" / "territory"
-TOLERANCES = "tolerances.yml"
+TOLERANCES = "tolerances"
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,13 @@ class Project:
     @cached_property
     def suites(self) -> dict[str, Suite]:
         """The suites by mart (``theme.name``)."""
-        overrides = self.territory.suites_folder / TOLERANCES
-        found = [
-            read_suite(path, overrides if overrides.is_file() else None)
-            for path in declared(PROJECT / "expectations", self.territory.suites_folder)
-        ]
-        return {suite.mart: suite for suite in found}
+        paths = declared(PROJECT / "expectations", self.territory.suites_folder)
+        return {suite.mart: suite for suite in (read_suite(path, self._tolerances(path)) for path in paths)}
+
+    def _tolerances(self, suite: Path) -> Path | None:
+        """Return the territory's tolerated exceptions to a suite: ``tolerances/<theme>/<mart>.yml`` in its folder."""
+        path = self.territory.folder / TOLERANCES / suite.parent.name / suite.name
+        return path if path.is_file() else None
 
     @cached_property
     def export_cards(self) -> dict[str, ExportCard]:

@@ -138,7 +138,7 @@ def _no_layout(path: Path, best: _Candidate | None, layouts: Sequence[Layout], h
             hint=f"Check that this is the right file; the card accepts the layouts {expected}.",
         )
     return DeliveryRefused(
-        f"the required columns {quoted(best.names.lacking)} have no header; found {quoted(best.cells)}",
+        f"the required columns {quoted(best.names.lacking)} have no header; found {quoted(best.cells)}.",
         where=f"{path.name}, line {best.line}",
         hint="Add the new header to the card if it was renamed, or ask the producer for a complete file.",
     )
