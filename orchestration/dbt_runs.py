@@ -105,13 +105,16 @@ def invoke(project: DbtProject, arguments: Sequence[str]) -> dbtRunnerResult:
 
 def _announce(event: Any) -> None:
     """Announce each model that dbt has just committed as a commit boundary."""
-    if event.info.name == "NodeFinished" and event.data.node_info.resource_type == "model":
-        boundary(f"models.{event.data.node_info.node_name}.after")
+    if event.info.name == "NodeFinished":
+        node = event.data.node_info
+        if node.resource_type == "model" and node.materialized != "ephemeral":
+            boundary(f"models.{node.node_name}.after")
 
 
 def build(project: DbtProject, select: Sequence[str]) -> list[NodeResult]:
     """Build and test the selected nodes; a failing node skips what hangs from it and nothing else."""
-    result = invoke(project, ["build", "--select", *select])
+    # Unit tests judge the code, not the data: `make test` runs them, a run does not.
+    result = invoke(project, ["build", "--exclude-resource-type", "unit_test", "--select", *select])
     return [_node_result(one) for one in getattr(result.result, "results", [])]
 
 

@@ -14,10 +14,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
+from shapely.ops import substring
 
 SEMI_MAJOR_AXIS_M = 6_378_137.0
 ECCENTRICITY_SQUARED = 0.006694379990141317
 TOUCHING_M = 0.5
+ROUNDING_M = 1e-6
+INNER_SHARE = 0.01
+"""What is nearest to the arc within this share of its length from an end, and to nothing between, lies beyond that end."""
 
 Geometries = NDArray[np.object_]
 Floats = NDArray[np.float64]
@@ -66,8 +70,8 @@ def distances_m(left: Geometries, right: Geometries) -> Floats:
 def positions(lines: Geometries, others: Geometries) -> list[str | None]:
     """Say where each other geometry lies along its line, read in the direction of travel.
 
-    ``on`` (it touches the line), ``upstream`` (nearest to its start), ``downstream`` (nearest to its end), ``beside``;
-    None where a geometry is missing or the first is not a line.
+    ``on`` (it touches the line), ``upstream`` (beyond its start), ``downstream`` (beyond its end), ``beside`` (as near to
+    what lies between, or the line has several parts); None where a geometry is missing.
     """
     metric_lines, metric_others = in_metres(lines, others)
     return [_position(line, other) for line, other in zip(metric_lines, metric_others, strict=True)]
@@ -80,8 +84,8 @@ def _position(line: BaseGeometry | None, other: BaseGeometry | None) -> str | No
         return "on"
     if not isinstance(line, shapely.LineString):
         return "beside"
-    nearest = shapely.get_point(shapely.shortest_line(line, other), 0)
-    along = float(shapely.line_locate_point(line, nearest, normalized=True))
-    if along <= 0.0:
-        return "upstream"
-    return "downstream" if along >= 1.0 else "beside"
+    start, end = (shapely.distance(other, shapely.get_point(line, index)) for index in (0, -1))
+    between = shapely.distance(other, substring(line, INNER_SHARE, 1.0 - INNER_SHARE, normalized=True))
+    if between <= min(start, end) + ROUNDING_M:
+        return "beside"
+    return "upstream" if start <= end else "downstream"

@@ -16,7 +16,10 @@
 {% macro naive_timestamp(text) -%}
     coalesce(
         {{ iso_timestamp(text) }},
-        try_strptime({{ text }}, ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%Y%m%d%H%M%S'])
+        try_strptime(
+            {{ text }},
+            ['%d/%m/%y %H:%M:%S', '%d/%m/%y %H:%M', '%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%Y%m%d%H%M%S']
+        )
     )
 {%- endmacro %}
 
@@ -54,6 +57,7 @@
 {#
     A calendar date. Portals render the same date plain (2023-07-31), French (31/07/2023, 31/07/23) or as an instant in
     whatever zone the caller asked for: an instant is read back in legal time.
+    Two digits of a year are tried first: four would read them as the year 23.
 #}
 {% macro parse_date(text, zone) -%}
     case
@@ -62,7 +66,7 @@
             then cast({{ legal_time("timezone('UTC', try_cast(" ~ text ~ " as timestamptz))", zone) }} as date)
         else coalesce(
             cast({{ iso_timestamp(text) }} as date),
-            cast(try_strptime({{ text }}, ['%d/%m/%Y', '%d/%m/%y', '%Y%m%d']) as date)
+            cast(try_strptime({{ text }}, ['%d/%m/%y', '%d/%m/%Y', '%Y%m%d']) as date)
         )
     end
 {%- endmacro %}

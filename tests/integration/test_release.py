@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import signal
 import subprocess
@@ -76,7 +75,7 @@ def test_the_release_is_named_by_date_and_content_and_passes_sha256sum(tmp_path:
     assert release.release.startswith("2024-05-01-")
     assert contents(folder) == contents(world.public / world.card.slug / "latest")
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
-    assert os.readlink(world.public) == ".trees/public-1"
+    assert world.public.readlink() == Path(".trees/public-1")
 
 
 def test_two_clones_publish_the_same_bytes(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_only_named_columns_leave_and_an_unknown_one_is_refused(tmp_path: Path) 
     world = make_world(tmp_path / "data")
     assert "secret_note" not in [column.name for column in published_columns(world.card, world.mart)]
     card = write_card(tmp_path / "card.yml", (*PLAIN, "flow_veh"))
-    with pytest.raises(ConfigurationError, match="no column 'flow_veh'.* Did you mean 'flow_veh_h'"):
+    with pytest.raises(ConfigurationError, match=r"no column 'flow_veh'.* Did you mean 'flow_veh_h'"):
         published_columns(card, world.mart)
 
 

@@ -92,5 +92,5 @@ def test_a_line_cut_by_a_kill_was_never_committed(tmp_path: Path) -> None:
 
 def test_a_damaged_log_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "mesures.jsonl").write_text('{"slug": "mesures"}\n')
-    with pytest.raises(MachineryError, match="mesures.jsonl:1"):
+    with pytest.raises(MachineryError, match=r"mesures\.jsonl:1"):
         ReleaseLog(tmp_path).last("mesures")

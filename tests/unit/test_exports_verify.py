@@ -1,4 +1,4 @@
-"""``verify_tree``: a sound tree passes every check, and each seeded breach is found by the check that is there for it."""
+"""``verify_tree``: a sound tree passes every check; each seeded breach is found by the check that is there for it."""
 
 from __future__ import annotations
 

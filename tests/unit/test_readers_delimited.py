@@ -269,7 +269,7 @@ CELL = st.text(
 
 @st.composite
 def valid_file(draw: st.DrawFn) -> bytes:
-    """A file as a careful producer writes it: any cells, quoted where needed or everywhere, line breaks where allowed."""
+    """A file as a careful producer writes it: any cells, quoted as needed or everywhere, breaks where allowed."""
     end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     delimiter = draw(st.sampled_from(";,|\t"))
     everywhere = draw(st.booleans())

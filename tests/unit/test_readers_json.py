@@ -1,4 +1,4 @@
-"""JSON records and GeoJSON: the same raw cells from every envelope, numbers as written, cuts and damage accounted for."""
+"""JSON records and GeoJSON: the same cells from every envelope, numbers as written, cuts and damage accounted for."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_siren_check_digit(text, expected):
 
 def test_paris_enables_sources_that_have_cards():
     territory = read_territory(PARIS, load_cards([RAW_SOURCES]))
-    assert territory.bbox == (2.20, 48.79, 2.48, 48.92)
+    assert territory.bbox == (2.20, 48.79, 2.48, 48.93)
     assert len(territory.feeds) == 5
     assert all(feed.urls and feed.files for feed in territory.feeds.values())
     assert all(

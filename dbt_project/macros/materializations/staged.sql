@@ -44,8 +44,11 @@
     {% if not fresh and not stale %}
         {% call noop_statement('main', 'UNCHANGED', 'UNCHANGED', 0) -%} select 1 {%- endcall %}
     {% else %}
+        {% call statement('records') -%}
+            {{ retype_records(sql, settings, stale, fresh) }}
+        {%- endcall %}
         {% call statement('main') -%}
-            {{ restage(sql, settings, stale, fresh, code_key) }}
+            {{ choose_records(settings, stale, code_key, period_groups(settings)) }}
         {%- endcall %}
     {% endif %}
     {{ run_hooks(post_hooks) }}
@@ -79,7 +82,8 @@
     order by 1
 {%- endmacro %}
 
-{% macro restage(compiled_sql, settings, stale, fresh, code_key) -%}
+{# The statements that bring the records up to date, by delivery, and list in `touched` the months concerned. #}
+{% macro retype_records(compiled_sql, settings, stale, fresh) -%}
     {%- set parts = stale | map(attribute='part') | list -%}
     {%- set wanted = stale | selectattr('build_key') | map(attribute='part') | list -%}
     {%- set records = settings['records'] -%}
@@ -88,7 +92,7 @@
         drop table if exists {{ settings['kept'] }};
         drop table if exists {{ records }};
         create table {{ records }} as {{ typed_records(restrict_to(compiled_sql, []), settings) }} limit 0;
-        create table {{ settings['kept'] }} as {{ kept_records(settings) }} limit 0;
+        create table {{ settings['kept'] }} as {{ kept_records(settings, []) }} limit 0;
         delete from ops.build_keys where model in ('{{ model.name }}', '{{ model.name }}__records');
         delete from ops.staging_outcomes where source = '{{ settings['source'] }}';
         delete from ops.rejects where source = '{{ settings['source'] }}';
@@ -101,9 +105,37 @@
     {% endfor %}
     insert into touched
     select distinct _period from {{ records }} where _delivery_id in ({{ name_list(parts) }});
+{%- endmacro %}
 
+{#
+    The months to choose records in, in groups of a bounded number of records (a month is never parted): the memory that
+    a run needs depends on the size of a month and not on that of the history.
+#}
+{% macro period_groups(settings) -%}
+    {%- set found = run_query(
+        "select _period, count(*) from " ~ settings['records']
+        ~ " where _period in (select _period from touched) group by _period order by _period"
+    ) -%}
+    {%- set groups = [] -%}
+    {%- set room = namespace(left=0) -%}
+    {%- for row in found.rows -%}
+        {%- if not groups or row[1] > room.left -%}
+            {%- do groups.append([]) -%}
+            {%- set room.left = 3000000 -%}
+        {%- endif -%}
+        {%- do groups[-1].append(row[0]) -%}
+        {%- set room.left = room.left - row[1] -%}
+    {%- endfor -%}
+    {{ return(groups) }}
+{%- endmacro %}
+
+{# The statements that choose the one record per key in the months touched, and count what became of each record. #}
+{% macro choose_records(settings, stale, code_key, groups) -%}
+    {%- set parts = stale | map(attribute='part') | list -%}
     delete from {{ settings['kept'] }} where _period in (select _period from touched);
-    insert into {{ settings['kept'] }} {{ kept_records(settings) }};
+    {% for periods in groups %}
+        insert into {{ settings['kept'] }} {{ kept_records(settings, periods) }};
+    {% endfor %}
 
     {{ record_outcomes(settings, parts) }}
     {{ record_rejects(settings, parts) }}
@@ -125,10 +157,11 @@
 
 {#
     One record per key. Order: delivery, then `_preference`, then position in the file (the later one). It is packed in
-    one integer, which lets a single aggregate choose the record (a window over the same rows takes three times as long).
+    one integer, which is unique, so that a join on it finds the record again. Most keys have one record: only those of
+    contested keys are compared, and no aggregate ever holds a whole record (one that did took seven times the memory).
 #}
-{% macro kept_records(settings) -%}
-    with candidates as (
+{% macro kept_records(settings, periods) -%}
+    with candidates as not materialized (
         select
             records.*,
             deliveries.delivery_order * 1000000000000
@@ -141,17 +174,32 @@
             on deliveries.source = '{{ settings['source'] }}' and deliveries.delivery_id = records._delivery_id
         where records._reject_reason is null
             and not records._out_of_scope
-            and records._period in (select _period from touched)
+            and records._period in ({{ name_list(periods) }})
     ),
 
-    chosen as (
+    contested as (
         select
-            arg_max(candidates, candidates._order) as record,
-            count(*) as _candidates,
-            max(candidates._delivery_order) as _last_delivery_order
+            {{ settings['key'] | join(', ') }},
+            max(_order) as _chosen_order,
+            count(*) as _claims
         from candidates
         group by {{ settings['key'] | join(', ') }}
+        having count(*) > 1
     )
+    {% if settings['snapshot'] %}
+    ,
+
+    -- A record that was refused still says that its key is there.
+    seen as (
+        select
+            {{ settings['key'] | join(', ') }},
+            max(deliveries.delivery_order) as _last_delivery_order
+        from {{ settings['records'] }} as records
+        inner join ops.deliveries as deliveries
+            on deliveries.source = '{{ settings['source'] }}' and deliveries.delivery_id = records._delivery_id
+        group by {{ settings['key'] | join(', ') }}
+    )
+    {% endif %}
     {% if settings['versions'] %}
     ,
 
@@ -181,25 +229,33 @@
     {% endif %}
 
     select
-        record.* exclude (
+        candidates.* exclude (
             _reject_reason, _out_of_scope, _preference, _order, _delivery_order, _snapshot_on
         ),
         {% if settings['versions'] %}histories.announced_versions,{% endif %}
         {% if settings['snapshot'] %}
-        chosen._last_delivery_order >= (
+        seen._last_delivery_order >= (
             select coalesce(max(delivery_order), 0)
             from ops.deliveries
             where source = '{{ settings['source'] }}' and status = 'loaded' and not is_partial
         ) as in_latest_snapshot,
         {% endif %}
-        chosen._candidates
-    from chosen
-    {% if settings['versions'] %}
-    inner join histories
-        on {% for column in settings['key'] -%}
-            chosen.record.{{ column }} = histories.{{ column }} {{ "and " if not loop.last }}
-        {%- endfor %}
+        coalesce(contested._claims, 1) as _candidates
+    from candidates
+    left join contested on {{ same_key('candidates', 'contested', settings['key']) }}
+    {% if settings['snapshot'] %}
+    inner join seen on {{ same_key('candidates', 'seen', settings['key']) }}
     {% endif %}
+    {% if settings['versions'] %}
+    inner join histories on {{ same_key('candidates', 'histories', settings['key']) }}
+    {% endif %}
+    where contested._chosen_order is null or contested._chosen_order = candidates._order
+{%- endmacro %}
+
+{% macro same_key(left, right, key) -%}
+    {%- for column in key -%}
+        {{ left }}.{{ column }} = {{ right }}.{{ column }} {{- " and " if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
 {#

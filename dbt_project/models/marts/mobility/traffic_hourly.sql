@@ -4,10 +4,22 @@
 -- measured, and the kinds are never mixed. Bounds of plausibility: 12,000 vehicles an hour is the capacity of five
 -- motorway lanes (2,400 each, Highway Capacity Manual), more than any urban arc; a flow with nothing on the loop, or
 -- a loop covered three quarters of the hour without a vehicle, contradicts itself.
-with hours as (
+with hours as not materialized (
     select *
     from {{ ref('int_mobility__traffic_hours') }}
     where {{ in_stale('period_month') }}
+),
+
+-- Legal time is told once per hour, not once per counter.
+instants as (
+    select distinct hour_start_at from hours
+),
+
+clock as (
+    select
+        hour_start_at,
+        {{ legal_text('hour_start_at', var('time_zone', 'Europe/Paris')) }} as hour_start_local
+    from instants
 ),
 
 counters as (
@@ -27,7 +39,7 @@ select
     hours.direction,
     hours.vehicle_class,
     hours.hour_start_at,
-    {{ legal_text('hours.hour_start_at', var('time_zone', 'Europe/Paris')) }} as hour_start_local,
+    clock.hour_start_local,
     case
         when hours.flow_veh_h is not null then 'count'
         when hours.occupancy_pct is not null then 'occupancy'
@@ -55,5 +67,6 @@ select
     counters.lat,
     hours.period_month
 from hours
+inner join clock on hours.hour_start_at = clock.hour_start_at
 left join counters
     on hours.source = counters.source and hours.counter_id = counters.counter_id

@@ -15,21 +15,42 @@
 -- one and five in the other; the unrounded one is believed (`_preference`).
 --
 -- 'Invalide' as arc state covers up to 99 % of rows with perfectly good measures: it is kept, never used to refuse.
-with published as (
+with published as not materialized (
     select * from {{ raw('paris__comptages_permanents') }}
+),
+
+-- The hours are few and told by every counter: each is read once (calendars are the dearest part of typing).
+texts as (
+    select distinct t_1h from published
+),
+
+instants as (
+    select
+        t_1h,
+        {{ parse_instant('t_1h', 'Europe/Paris') }} as hour_end_at,
+        {{ is_missing_local_time('t_1h', 'Europe/Paris') }} as is_missing_hour
+    from texts
+),
+
+clock as (
+    select
+        *,
+        {{ month_of(legal_time('hour_end_at - interval 1 hour', 'Europe/Paris')) }} as period_month
+    from instants
 ),
 
 typed as (
     select
         _delivery_id,
         _record_no,
-        t_1h as hour_end_text,
+        published.t_1h as hour_end_text,
         q as flow_text,
         k as occupancy_text,
         geo_shape as geometry_text,
         trim(iu_ac) as counter_id,
-        {{ parse_instant('t_1h', 'Europe/Paris') }} as hour_end_at,
-        {{ is_missing_local_time('t_1h', 'Europe/Paris') }} as is_missing_hour,
+        clock.hour_end_at,
+        clock.period_month,
+        clock.is_missing_hour,
         {{ parse_number('q') }} as flow_veh_h,
         {{ parse_number('k') }} as occupancy_pct,
         case
@@ -49,8 +70,9 @@ typed as (
         replace(libelle, '_', ' ') as street,
         {{ point_lon('geo_point_2d') }} as lon,
         {{ point_lat('geo_point_2d') }} as lat,
-        length(split_part(k, '.', 2)) as occupancy_decimals
+        length(split_part(replace(k, ',', '.'), '.', 2)) as occupancy_decimals
     from published
+    left join clock on published.t_1h = clock.t_1h
 )
 
 select
@@ -58,7 +80,7 @@ select
     _record_no,
     counter_id,
     hour_end_at - interval 1 hour as hour_start_at,
-    {{ month_of(legal_time('hour_end_at - interval 1 hour', 'Europe/Paris')) }} as period_month,
+    period_month,
     flow_veh_h,
     occupancy_pct,
     traffic_state,

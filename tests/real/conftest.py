@@ -1,0 +1,83 @@
+"""One run of the City of Paris on its real extracts, from the command line, and the means to question what it says.
+
+The run is made once; a test that changes anything works on a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration.inquiry import analysts_copy
+from orchestration.workspace import PROJECT, Workspace
+
+TERRITORY = PROJECT / "raw_sources" / "territories" / "paris"
+
+
+@dataclass(frozen=True)
+class Paris:
+    """The territory's DATA, and the extracts that it was made from."""
+
+    data: Path
+    extracts: Path
+
+    def halle(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run a command of ``halle`` on DATA."""
+        command = [sys.executable, "-m", "orchestration.cli", *map(str, arguments), "--data", str(self.data)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=without_settings(), cwd=PROJECT)
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """Take the extracts the whole way."""
+        return self.halle("run", "--territory", TERRITORY, "--extracts", self.extracts)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the analysts' copy."""
+        with analysts_copy(Workspace(self.data)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def value(self, sql: str) -> Any:
+        """Return the one value of a query on the analysts' copy."""
+        ((value,),) = self.ask(sql)
+        return value
+
+    def rejects(self) -> list[dict[str, Any]]:
+        """Return what `halle rejects --json` says."""
+        done = self.halle("rejects", "--json")
+        assert done.returncode == 0, done.stderr
+        answer: list[dict[str, Any]] = json.loads(done.stdout)
+        return answer
+
+
+def without_settings() -> dict[str, str]:
+    """Return the environment with nothing of halle's or Dagster's in it but the place of the official schemas."""
+    kept = {"HALLE_SCHEMAS"}
+    return {k: v for k, v in os.environ.items() if k in kept or not k.startswith(("HALLE_", "DAGSTER_"))}
+
+
+@dataclass(frozen=True)
+class ParisRun:
+    """The first run, and how it ended."""
+
+    paris: Paris
+    ended: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def paris_run(real_extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> ParisRun:
+    """Run the City of Paris on its real extracts, once."""
+    paris = Paris(tmp_path_factory.mktemp("paris") / "data", real_extracts.resolve())
+    return ParisRun(paris, paris.run())
+
+
+@pytest.fixture(scope="session")
+def paris(paris_run: ParisRun) -> Paris:
+    """Return the territory once its run is known to have succeeded."""
+    assert paris_run.ended.returncode == 0, paris_run.ended.stdout + paris_run.ended.stderr
+    return paris_run.paris
