@@ -41,6 +41,7 @@ def _suite_check(project: Project, node: MartNode) -> dg.AssetChecksDefinition:
         failed = [one for one in certificate.results if one.status == "failed"]
         if failed:
             run.note(f"{node.key}: failed " + ", ".join(f"{one.name} ({one.observed})" for one in failed) + ".")
+        worst_first = sorted(certificate.results, key=lambda one: one.status == "passed")
         return dg.AssetCheckResult(
             passed=certificate.status == "passed",
             metadata={
@@ -50,7 +51,7 @@ def _suite_check(project: Project, node: MartNode) -> dg.AssetChecksDefinition:
                 "results": dg.MetadataValue.md(
                     "\n".join(
                         ["| expectation | outcome | observed | why |", "|---|---|---|---|"]
-                        + [f"| {r.name} | {r.status} | {r.observed or ''} | {r.why_en} |" for r in certificate.results]
+                        + [f"| {r.name} | {r.status} | {r.observed or ''} | {r.why_en} |" for r in worst_first]
                     )
                 ),
             },

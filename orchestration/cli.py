@@ -1,7 +1,7 @@
 """The command line: options, progress and exit statuses; what a command does is in the modules it calls.
 
-Heavy imports wait until a command needs them: ``halle --help`` and ``halle status`` answer at once. Exit statuses: 0 all
-is well, 1 something was refused or failed, 2 usage or configuration.
+Heavy imports wait until a command needs them: ``halle --help`` and ``halle status`` answer at once. Exit statuses: 0
+all is well, 1 something was refused or failed, 2 usage or configuration.
 """
 
 from __future__ import annotations
@@ -187,10 +187,11 @@ def query(
     form: Annotated[Format, typer.Option("--format", help="Form of the answer.")] = Format.table,
 ) -> None:
     """Run read-only SQL on the analysts' copy."""
+    from orchestration.console import print_rows
     from orchestration.inquiry import answer
 
     _, workspace = _project(None, data)
-    answer(workspace, sql, form.value, sys.stdout)
+    answer(workspace, sql, form.value, sys.stdout, print_rows)
 
 
 @app.command()

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.status import Status as Spinner
+from rich.progress import Progress as Live
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -37,24 +38,27 @@ class Progress:
 
     def __init__(self) -> None:
         self._console = console(errors=True)
-        self._spinner: Spinner | None = None
+        self._line: Live | None = None
+        self._task = TaskID(0)
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
-            self._spinner = self._console.status("")
-            self._spinner.start()
+            columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+            self._line = Live(*columns, console=self._console, transient=True)
+            self._task = self._line.add_task("starting", total=None)
+            self._line.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._spinner is not None:
-            self._spinner.stop()
+        if self._line is not None:
+            self._line.stop()
 
     def report(self, message: str) -> None:
         """Say what is being done now."""
-        if self._spinner is not None:
-            self._spinner.update(message)
+        if self._line is not None:
+            self._line.update(self._task, description=message)
         else:
             self._console.print(message, markup=False)
 

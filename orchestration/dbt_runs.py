@@ -19,8 +19,10 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
 from raw_sources.boundaries import boundary
+from raw_sources import geometry
 from raw_sources.database import DuckDBSettings
 from raw_sources.errors import MachineryError
+from raw_sources.files import sha256_file
 
 os.environ["DO_NOT_TRACK"] = "1"
 
@@ -59,6 +61,7 @@ def _environment(project: DbtProject) -> Iterator[None]:
         "HALLE_WAREHOUSE": str(project.warehouse),
         "HALLE_MEMORY_LIMIT": project.settings.memory_limit,
         "HALLE_THREADS": str(project.settings.threads),
+        "HALLE_GEOMETRY": sha256_file(Path(geometry.__file__)),  # a part of the build keys of the models that use it
         "HALLE_TEMP_DIRECTORY": str(project.settings.temp_directory or project.folder / "spill"),
     }
     before = {name: os.environ.get(name) for name in values}

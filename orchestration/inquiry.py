@@ -5,8 +5,7 @@ The copy is opened read-only, with nothing of the file system reachable from a q
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
@@ -15,6 +14,8 @@ import duckdb
 
 from orchestration.workspace import Workspace
 from raw_sources.errors import ConfigurationError, HalleError
+
+PrintTable = Callable[[Sequence[str], Sequence[Sequence[object]]], None]
 
 SAMPLES = 3
 
@@ -84,14 +85,17 @@ def _read(connection: duckdb.DuckDBPyConnection, source: str | None, sql: str) -
     return [Rejects(*row) for row in connection.execute(sql, [SAMPLES, source, source]).fetchall()]
 
 
-def answer(workspace: Workspace, sql: str, form: str, out: TextIO) -> None:
-    """Write the answer of a query as a table, CSV, JSON or Parquet; raises QueryRefused with DuckDB's reason."""
+def answer(workspace: Workspace, sql: str, form: str, out: TextIO, print_table: PrintTable) -> None:
+    """Write the answer of a query as a table, CSV, JSON or Parquet; raises QueryRefused with DuckDB's reason.
+
+    Parquet goes to the bytes under ``out``; a table is drawn by ``print_table`` from column names and rows.
+    """
     with analysts_copy(workspace) as connection:
         try:
             relation = connection.sql(sql)
             if relation is None:
                 raise QueryRefused("this statement returns nothing.", hint="Ask with a select.")
-            _write(relation, form, out)
+            _write(relation, form, out, print_table)
         except duckdb.Error as error:
             raise QueryRefused(str(error).splitlines()[0], where="query", hint=_advice(error)) from None
 
@@ -102,15 +106,13 @@ def _advice(error: duckdb.Error) -> str:
     return "The analysts' copy is read-only, and queries reach nothing else."
 
 
-def _write(relation: duckdb.DuckDBPyRelation, form: str, out: TextIO) -> None:
+def _write(relation: duckdb.DuckDBPyRelation, form: str, out: TextIO, print_table: PrintTable) -> None:
     frame = relation.pl()
     if form == "csv":
         out.write(frame.write_csv())
     elif form == "json":
         out.write(frame.write_json() + "\n")
     elif form == "parquet":
-        frame.write_parquet(sys.stdout.buffer)
+        frame.write_parquet(out.buffer)
     else:
-        from orchestration.console import print_rows
-
-        print_rows(relation.columns, relation.fetchall())
+        print_table(relation.columns, relation.fetchall())

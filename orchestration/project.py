@@ -43,7 +43,17 @@ class Project:
     def suites(self) -> dict[str, Suite]:
         """The suites by mart (``theme.name``)."""
         paths = declared(PROJECT / "expectations", self.territory.suites_folder)
-        return {suite.mart: suite for suite in (read_suite(path, self._tolerances(path)) for path in paths)}
+        suites: dict[str, Suite] = {}
+        for path in paths:
+            suite = read_suite(path, self._tolerances(path))
+            if suite.mart in suites:
+                raise ConfigurationError(
+                    f"the mart {suite.mart} has a suite already.",
+                    where=str(path),
+                    hint="A territory adds marts with their suites; exceptions to a suite go into its tolerances/.",
+                )
+            suites[suite.mart] = suite
+        return suites
 
     def _tolerances(self, suite: Path) -> Path | None:
         """Return the territory's tolerated exceptions to a suite: ``tolerances/<theme>/<mart>.yml`` in its folder."""

@@ -66,15 +66,14 @@ def receive(
     card, feed = project.card(source), project.territory.feeds[source]
     landing = Landing(workspace.landing)
     received = Received(source)
+    report(f"{source}: receiving")
     if extracts is not None:
         for path, pattern in files_of(feed, extracts):
-            report(f"{source}: {path.name}")
             received.landed += landing.land_file(card, path, now=now, pattern=pattern)
     else:
         for url in feed.urls:
             _fetch(landing, card, url, now, received, report)
     for path in inbox_files(workspace, source):
-        report(f"{source}: {path.name} (drop folder)")
         landed = landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
         received.landed += landed
         if not any(one.refusal for one in landed):

@@ -67,15 +67,23 @@ class Run:
         return sorted({self.project.enabled[source].theme for source in self.chosen_sources()})
 
     def receive(self, source: str) -> tuple[Received, list[Delivery]]:
-        """Land and read what is new of one source; return what was received and all its deliveries."""
+        """Land and read what is new of one source; return what was received and all its deliveries.
+
+        A source that this run leaves out receives nothing: its models are built with those of its theme all the same.
+        """
         if source not in self._loaded:
-            with self.stopwatch.stage("landing"):
-                self.received[source] = receiving.receive(
-                    self.project, self.workspace, source, extracts=self.extracts, now=self.now, report=self.report
-                )
+            self.received[source] = self._land(source)
             with self.stopwatch.stage("loading"):
                 self._loaded[source] = receiving.load(self.project, self.workspace, source, self.report)
         return self.received[source], self._loaded[source]
+
+    def _land(self, source: str) -> Received:
+        if source not in self.chosen_sources():
+            return Received(source)
+        with self.stopwatch.stage("landing"):
+            return receiving.receive(
+                self.project, self.workspace, source, extracts=self.extracts, now=self.now, report=self.report
+            )
 
     def receive_all(self) -> None:
         """Land and read what is new of every source of this run."""

@@ -70,12 +70,14 @@ def run_territory(run: Run) -> Outcome:
 
 def _execute(run: Run, themes: list[str]) -> None:
     """Let Dagster run the job of the whole way, or that of each theme asked for."""
+    run.report("starting Dagster and dbt")
     with run.stopwatch.stage("orchestration"):
         from orchestration.building import build_definitions
         from orchestration.dagster_home import prepare_home
         from orchestration.resources import fixed_run
 
         os.environ["DAGSTER_HOME"] = str(prepare_home(run.workspace))
+        run.marts()
         definitions = build_definitions(run.project, run.workspace, fixed_run(run))
         for name in _job_names(run, themes):
             _note_failures(run, _execute_job(definitions, name))

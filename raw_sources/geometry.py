@@ -21,7 +21,7 @@ ECCENTRICITY_SQUARED = 0.006694379990141317
 TOUCHING_M = 0.5
 ROUNDING_M = 1e-6
 INNER_SHARE = 0.01
-"""What is nearest to the arc within this share of its length from an end, and to nothing between, lies beyond that end."""
+"""Share of an arc's length, from each end, that counts as its end when one asks what lies beyond it."""
 
 Geometries = NDArray[np.object_]
 Floats = NDArray[np.float64]
@@ -70,8 +70,8 @@ def distances_m(left: Geometries, right: Geometries) -> Floats:
 def positions(lines: Geometries, others: Geometries) -> list[str | None]:
     """Say where each other geometry lies along its line, read in the direction of travel.
 
-    ``on`` (it touches the line), ``upstream`` (beyond its start), ``downstream`` (beyond its end), ``beside`` (as near to
-    what lies between, or the line has several parts); None where a geometry is missing.
+    ``on`` (it touches the line), ``upstream`` (beyond its start), ``downstream`` (beyond its end), ``beside`` (as near
+    to what lies between, or the line has several parts); None where a geometry is missing.
     """
     metric_lines, metric_others = in_metres(lines, others)
     return [_position(line, other) for line, other in zip(metric_lines, metric_others, strict=True)]

@@ -4,6 +4,7 @@ A theme is one step, so that a failure in one leaves the others alone (pitfall D
 ``dbt_project``.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,11 +44,27 @@ class Translator(DagsterDbtTranslator):
         fqn = dbt_resource_props["fqn"]
         return str(fqn[2]) if len(fqn) > 3 else "ops"
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """Return what the model's YAML says, in both languages, else the comment that opens its SQL."""
+        meta = dbt_resource_props.get("config", {}).get("meta", {})
+        said = (dbt_resource_props["description"] or _first_comment(dbt_resource_props), meta.get("description_fr"))
+        return "\n\n".join(text for text in said if text)
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
+        """Return the asset without its edges to the warehouse's own tables: everything reads ``ops.territory``."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        return spec.replace_attributes(deps=[one for one in spec.deps if one.asset_key.path[1] != "ops"])
+
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         """Return the owner that the model's YAML names, else the theme's team."""
         meta = dbt_resource_props.get("config", {}).get("meta", {})
         theme = self.get_group_name(dbt_resource_props)
         return [owner(meta.get("owner", theme or "halle"))]
+
+
+def _first_comment(model: Mapping[str, Any]) -> str:
+    found = re.search(r"^(?:--.*\n)+", model.get("raw_code", ""), re.MULTILINE)
+    return " ".join(line.removeprefix("--").strip() for line in found.group().splitlines()) if found else ""
 
 
 def model_assets(project: Project, workspace: Workspace) -> list[dg.AssetsDefinition]:
@@ -70,11 +87,12 @@ def _theme_assets(project: Project, manifest: Mapping[str, Any], theme: str) -> 
     )
     def build(context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]) -> Iterator[Any]:
         results = run.build(theme)
-        tests = {one.unique_id: one for one in results if one.resource_type == "test"}
         with connect(run.workspace.warehouse, run.workspace.duckdb) as connection:
             for one in results:
                 if one.resource_type == "model" and one.status == "success":
-                    yield _materialised(connection, project.territory.name, manifest, one, tests)
+                    yield from _asked_for(
+                        context, _materialised(connection, project.territory.name, manifest, one, results)
+                    )
         failed = modelling.failures(results)
         if failed:
             sentence = modelling.failure_sentence(failed)
@@ -85,14 +103,27 @@ def _theme_assets(project: Project, manifest: Mapping[str, Any], theme: str) -> 
     return build
 
 
+def _asked_for(
+    context: dg.AssetExecutionContext, built: dg.MaterializeResult[None]
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Yield what this step was asked to tell: a theme is always built whole, a user may have chosen one model of it."""
+    chosen = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
+    told = [one for one in built.check_results or () if (one.asset_key, one.check_name) in chosen]
+    if built.asset_key in context.selected_asset_keys:
+        yield built._replace(check_results=told)
+    else:
+        yield from told
+
+
 def _materialised(
     connection: duckdb.DuckDBPyConnection,
     territory: str,
     manifest: Mapping[str, Any],
     result: NodeResult,
-    tests: Mapping[str, NodeResult],
+    results: Sequence[NodeResult],
 ) -> dg.MaterializeResult[None]:
     node = manifest["nodes"][result.unique_id]
+    tests = {one.unique_id: one for one in results if one.resource_type == "test" and one.status != "skipped"}
     key = model_key(territory, node["schema"], node["alias"])
     return dg.MaterializeResult(
         asset_key=key,

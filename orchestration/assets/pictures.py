@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 
 import duckdb
 
 QUERIES = {
     "traffic_hourly": (
-        "Rows by month and kind of measure",
-        "select period_month, measure_kind, count(*) from {relation} group by 1, 2 order by 1, 2",
+        "Hours measured, by day and kind of measure",
+        "select strftime(hour_start_at, '%Y-%m-%d'), measure_kind, count(*) from {relation} group by all order by all",
     ),
     "works_sites": (
         "Sites by kind and status",
@@ -24,7 +25,9 @@ QUERIES = {
         "select period_month, disruption, count(*) from {relation} group by 1, 2 order by 1, 2",
     ),
 }
+MOST_BARS = 120
 MOST_LABELS = 12
+COLOURS = ("#2a6f97", "#e9a03b", "#7a9e7e", "#b5524a", "#8d7cb0", "#9aa5b1", "#d7bfa6")
 
 
 def picture(connection: duckdb.DuckDBPyConnection, mart: str, relation: str) -> str | None:
@@ -33,7 +36,17 @@ def picture(connection: duckdb.DuckDBPyConnection, mart: str, relation: str) -> 
         return None
     title, query = QUERIES[mart]
     rows: list[tuple[str, str, int]] = connection.execute(query.format(relation=relation)).fetchall()
-    return _stacked_bars(title, rows) if rows else None
+    return _stacked_bars(title, _no_more_than_fit(rows)) if rows else None
+
+
+def _no_more_than_fit(rows: list[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    """Sum days into months where there are more days than bars can show."""
+    if len({place for place, _, _ in rows}) <= MOST_BARS:
+        return rows
+    sums: Counter[tuple[str, str]] = Counter()
+    for place, kind, count in rows:
+        sums[place[: len("2024-01")], kind] += count
+    return [(place, kind, count) for (place, kind), count in sums.items()]
 
 
 def _stacked_bars(title: str, rows: list[tuple[str, str, int]]) -> str:
@@ -41,17 +54,25 @@ def _stacked_bars(title: str, rows: list[tuple[str, str, int]]) -> str:
 
     places = sorted({place for place, _, _ in rows})
     counts = {(place, kind): count for place, kind, count in rows}
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.subplots()
     below = [0] * len(places)
-    for kind in sorted({kind for _, kind, _ in rows}):
+    for index, kind in enumerate(sorted({kind for _, kind, _ in rows})):
         heights = [counts.get((place, kind), 0) for place in places]
-        axes.bar(range(len(places)), heights, bottom=below, label=kind)
+        label = kind.replace("_", " ")
+        colour = COLOURS[index % len(COLOURS)]
+        axes.bar(range(len(places)), heights, bottom=below, label=label, color=colour, width=0.85)
         below = [low + height for low, height in zip(below, heights, strict=True)]
     step = max(1, -(-len(places) // MOST_LABELS))
-    axes.set_xticks(range(0, len(places), step), places[::step], rotation=30, ha="right", fontsize=8)
-    axes.set_title(title, fontsize=10)
-    axes.legend(fontsize=8)
+    labels = [place.replace("_", " ") for place in places[::step]]
+    axes.set_xticks(range(0, len(places), step), labels, rotation=30, ha="right", fontsize=8)
+    axes.tick_params(labelsize=8, length=0)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(axis="y", color="#e3e6ea", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.set_title(title, fontsize=10, loc="left")
+    figure.legend(fontsize=8, frameon=False, loc="outside right upper")
     drawn = io.BytesIO()
     figure.savefig(drawn, format="svg", metadata={"Date": None})
     return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(drawn.getvalue()).decode()})"

@@ -17,6 +17,8 @@ from raw_sources.card import Card
 from raw_sources.files import sha256_text
 
 ACCEPTED = "deliveries_accepted"
+IN_TIME = "delivered_in_time"
+KINDS = {"delimited": "csv", "json_records": "json", "geojson": "json"}
 
 
 def raw_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -29,7 +31,7 @@ def _raw_asset(project: Project, card: Card) -> dg.AssetsDefinition:
         key=raw_key(project.territory.name, card),
         group_name=card.theme,
         owners=sorted({owner(card.owner), owner(card.steward)}),
-        kinds={"parquet", *(layout.form for layout in card.layouts[:1])},
+        kinds={"parquet", KINDS.get(card.layouts[0].form, card.layouts[0].form)},
         description=f"{card.title_fr} ({card.producer_name}).\n\n{card.description_en}",
         metadata={"card": card.source, "licence": card.licence, "homepage": dg.MetadataValue.url(card.homepage)},
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=_window(card)),
@@ -38,7 +40,12 @@ def _raw_asset(project: Project, card: Card) -> dg.AssetsDefinition:
                 ACCEPTED,
                 asset=raw_key(project.territory.name, card),
                 description="No file was refused, and every address answered.",
-            )
+            ),
+            dg.AssetCheckSpec(
+                IN_TIME,
+                asset=raw_key(project.territory.name, card),
+                description=f"The last delivery is not older than {card.late_after}, as the card expects.",
+            ),
         ],
     )
     def receive(run: dg.ResourceParam[Run]) -> Iterator[dg.MaterializeResult[None]]:
@@ -50,11 +57,23 @@ def _raw_asset(project: Project, card: Card) -> dg.AssetsDefinition:
             check_results=[
                 dg.AssetCheckResult(
                     check_name=ACCEPTED, passed=not problems, metadata={"problems": "\n\n".join(problems) or "none"}
-                )
+                ),
+                _in_time(card, deliveries, run.now),
             ],
         )
 
     return receive
+
+
+def _in_time(card: Card, deliveries: list[Delivery], now: datetime) -> dg.AssetCheckResult:
+    """Judge the last delivery: the freshness policy only knows when a run last looked, not what it found."""
+    last = max((one.receipt.received_at for one in deliveries), default=None)
+    return dg.AssetCheckResult(
+        check_name=IN_TIME,
+        passed=last is None or now <= card.late_at(datetime.fromisoformat(last)),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"last delivery": last or "never", "late after": card.late_after},
+    )
 
 
 def _window(card: Card) -> timedelta:

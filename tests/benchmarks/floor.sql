@@ -1,8 +1,8 @@
--- The floor: what one careful person would write by hand for this one territory. Its only purpose is to be compared with.
+-- The floor: what one careful person would write by hand for this one territory. Its only purpose is to be compared.
 --
--- It reads the same files, types the same records, keeps the same one of each key, and ends with the same three marts. What
--- makes it lean is what a warehouse cannot afford: it knows its files, keeps nothing between two runs, names no refused
--- record, stores no raw copy. Variables and the table `deliveries` come from floor.py.
+-- It reads the same files, types the same records, keeps the same one of each key, and ends with the same three marts.
+-- What makes it lean is what a warehouse cannot afford: it knows its files, keeps nothing between two runs, names no
+-- refused record, stores no raw copy. Variables and the table `deliveries` come from floor.py.
 
 create macro number_of(cell) as coalesce(
     try_cast(cell as double),
@@ -18,7 +18,7 @@ create macro day_of(cell) as case
     when regexp_full_match(cell, '[0-9]{4}-[0-9]{2}-[0-9]{2}') then try_cast(cell as date)
     when has_offset(cell) then cast(legal_time(timezone('UTC', try_cast(cell as timestamptz))) as date)
     else coalesce(
-        cast(try_cast(cell as timestamp) as date), cast(try_strptime(cell, ['%d/%m/%Y', '%d/%m/%y', '%Y%m%d']) as date)
+        cast(try_cast(cell as timestamp) as date), cast(try_strptime(cell, ['%d/%m/%y', '%d/%m/%Y', '%Y%m%d']) as date)
     )
 end;
 create macro lat_of(cell) as try_cast(
@@ -126,7 +126,7 @@ with typed as (
         number_of(k) as occupancy_pct,
         q is not null and not coalesce(isfinite(number_of(q)), false) as is_bad_flow,
         k is not null and not coalesce(isfinite(number_of(k)), false) as is_bad_occupancy,
-        coalesce(length(split_part(k, '.', 2)), 0) as decimals,
+        coalesce(length(split_part(replace(k, ',', '.'), '.', 2)), 0) as decimals,
         case
             when etat_trafic in ('Fluide', '1') then 'fluid'
             when etat_trafic in ('Pré-saturé', '2') then 'pre_saturated'
@@ -189,7 +189,7 @@ window best as (
     order by hours.delivery_order desc, least(hours.decimals, 99) desc, hours.rowid desc
 );
 
-insert into outcomes
+insert into outcomes (source, delivery_order, records, rejected)
 select
     'paris_comptages_permanents',
     delivery_order,
@@ -235,8 +235,8 @@ with typed as (
 ) as published
     left join deliveries on published.filename = deliveries.path
 )
-select *, place_of(lon, lat) as place, case when place = 'swapped' or is_bad_date then 'refused' end as reject_reason
-from typed;
+select *, case when is_bad_date or place = 'swapped' then 'refused' end as reject_reason
+from (select *, place_of(lon, lat) as place from typed);
 
 create table perturbing_records as
 with typed as (
@@ -248,7 +248,8 @@ with typed as (
         nullif(trim(identifiant_ctv), '') as cite_request_id,
         cp_arrondissement as district_code,
         case
-            when objet in ('CONSTRUCTION_IMMEUBLE', 'DEMOLITION_IMMEUBLE', 'REHABILITATION_IMMEUBLE') then 'building_works'
+            when objet in ('CONSTRUCTION_IMMEUBLE', 'DEMOLITION_IMMEUBLE', 'REHABILITATION_IMMEUBLE')
+                then 'building_works'
             when objet like '%RESEAU%' then 'network_works'
             when objet = 'EVENEMENTIEL' then 'event'
             when objet is null then 'other'
@@ -288,8 +289,8 @@ with typed as (
 ) as published
     left join deliveries on published.filename = deliveries.path
 )
-select *, place_of(lon, lat) as place, case when is_bad or place = 'swapped' then 'refused' end as reject_reason
-from typed;
+select *, case when is_bad or place = 'swapped' then 'refused' end as reject_reason
+from (select *, place_of(lon, lat) as place from typed);
 
 create table occupying_records as
 with published as (
@@ -320,8 +321,8 @@ with published as (
         record ->> '$.geo_shape' as geo_shape,
         record ->> '$.geo_point_2d' as geo_point_2d
     from (
-        select filename, unnest(cast(results as json[])) as record
-        from read_json(getvariable('occupying_pages'), filename = true, format = 'auto', columns = {'results': 'JSON'})
+        select filename, json as record
+        from read_json_objects(getvariable('occupying_pages'), filename = true, format = 'array')
     )
 ),
 
@@ -366,8 +367,8 @@ typed as (
     from published
     left join deliveries on published.filename = deliveries.path
 )
-select *, place_of(lon, lat) as place, case when is_bad or place = 'swapped' then 'refused' end as reject_reason
-from typed;
+select *, case when is_bad or place = 'swapped' then 'refused' end as reject_reason
+from (select *, place_of(lon, lat) as place from typed);
 
 create table closing_records as
 with typed as (
@@ -404,8 +405,8 @@ with typed as (
 ) as published
     left join deliveries on published.filename = deliveries.path
 )
-select *, place_of(lon, lat) as place, case when is_bad or place = 'swapped' then 'refused' end as reject_reason
-from typed;
+select *, case when is_bad or place = 'swapped' then 'refused' end as reject_reason
+from (select *, place_of(lon, lat) as place from typed);
 
 create table perturbing as
 with accepted as (
@@ -413,7 +414,7 @@ with accepted as (
 ),
 
 histories as (
-    select site_id, list(struct_pack(snapshot_on := snapshot_on, start_on := start_on, end_on := end_on) order by told) as versions
+    select site_id, list({'snapshot_on': snapshot_on, 'start_on': start_on, 'end_on': end_on} order by told) as versions
     from (
         select site_id, start_on, end_on, min((delivery_order, position)) as told, min(file_date) as snapshot_on
         from accepted
@@ -438,7 +439,7 @@ with accepted as (
 ),
 
 histories as (
-    select part_id, list(struct_pack(snapshot_on := snapshot_on, start_on := start_on, end_on := end_on) order by told) as versions
+    select part_id, list({'snapshot_on': snapshot_on, 'start_on': start_on, 'end_on': end_on} order by told) as versions
     from (
         select part_id, start_on, end_on, min((delivery_order, position)) as told, min(file_date) as snapshot_on
         from accepted
@@ -463,7 +464,7 @@ with accepted as (
 ),
 
 histories as (
-    select site_id, list(struct_pack(snapshot_on := snapshot_on, start_at := start_at, end_at := end_at) order by told) as versions
+    select site_id, list({'snapshot_on': snapshot_on, 'start_at': start_at, 'end_at': end_at} order by told) as versions
     from (
         select site_id, start_at, end_at, min((delivery_order, position)) as told, min(file_date) as snapshot_on
         from accepted
@@ -482,7 +483,7 @@ from accepted
 inner join histories using (site_id)
 qualify row_number() over (partition by site_id order by delivery_order desc, position desc) = 1;
 
-insert into outcomes
+insert into outcomes (source, delivery_order, records, rejected)
 select 'paris_chantiers_perturbants', delivery_order, count(*), count(*) filter (where reject_reason is not null)
 from perturbing_records group by delivery_order
 union all
@@ -507,7 +508,9 @@ with parts as (
 ),
 
 histories as (
-    select site_id, list(struct_pack(snapshot_on := snapshot_on, start_on := start_on, end_on := end_on) order by snapshot_on) as versions
+    select
+        site_id,
+        list({'snapshot_on': snapshot_on, 'start_on': start_on, 'end_on': end_on} order by snapshot_on) as versions
     from (
         select site_id, version.snapshot_on, min(version.start_on) as start_on, max(version.end_on) as end_on
         from (select site_id, unnest(versions) as version from parts)
@@ -544,14 +547,14 @@ group by parts.site_id;
 
 create table announced as
 select
-    'paris_chantiers_perturbants' as source, site_id, cite_request_id, kind, purpose, disruption, disruption_level, street,
-    location_detail, responsible_body, start_on, end_on, cast(null as timestamp) as start_at,
+    'paris_chantiers_perturbants' as source, site_id, cite_request_id, kind, purpose, disruption, disruption_level,
+    street, location_detail, responsible_body, start_on, end_on, cast(null as timestamp) as start_at,
     cast(null as timestamp) as end_at, 'date' as period_precision, announced_state, in_latest_snapshot,
     list_transform(versions, lambda v: {
         'snapshot_on': v.snapshot_on, 'start': cast(v.start_on as varchar), 'end': cast(v.end_on as varchar)
     }) as versions,
-    1 as parts_count, disruption <> 'unknown' as occupies_carriageway, cast(null as double) as surface_m2, district_code,
-    geometry, lon, lat
+    1 as parts_count, disruption <> 'unknown' as occupies_carriageway, cast(null as double) as surface_m2,
+    district_code, geometry, lon, lat
 from perturbing
 union all by name
 select
@@ -562,9 +565,9 @@ select
 from occupied
 union all by name
 select
-    'paris_fermetures_voirie' as source, site_id, 'closure' as kind, closure_type as purpose, 'road_closed' as disruption,
-    street, direction_text as location_detail, cast(legal_time(start_at) as date) as start_on,
-    cast(legal_time(end_at) as date) as end_on, start_at, end_at, 'instant' as period_precision, announced_state,
+    'paris_fermetures_voirie' as source, site_id, 'closure' as kind, closure_type as purpose,
+    'road_closed' as disruption, street, direction_text as location_detail,
+    cast(legal_time(start_at) as date) as start_on, cast(legal_time(end_at) as date) as end_on, start_at, end_at, 'instant' as period_precision, announced_state,
     in_latest_snapshot,
     list_transform(versions, lambda v: {
         'snapshot_on': v.snapshot_on,
@@ -592,8 +595,8 @@ with evidence as (
         min('cite:' || value) as site_group_id,
         cast(to_json(list(
             {
-                'rule': 'identifiant_ctv = demande_cite_id', 'value': value, 'source': other_source, 'site_id': other_id,
-                'distance_m': distance_m
+                'rule': 'identifiant_ctv = demande_cite_id', 'value': value, 'source': other_source,
+                'site_id': other_id, 'distance_m': distance_m
             }
             order by other_source, other_id
         )) as varchar) as match_evidence
@@ -683,7 +686,9 @@ referenced as (
         cast(avg(cast(lat as decimal(12, 9))) as double) as lat,
         case count(geometry)
             when 1 then min(geometry)
-            else '{"type": "GeometryCollection", "geometries": [' || string_agg(geometry, ', ' order by geometry) || ']}'
+            else
+                '{"type": "GeometryCollection", "geometries": ['
+                || string_agg(geometry, ', ' order by geometry) || ']}'
         end as geometry
     from (
         select * from arcs
@@ -699,8 +704,8 @@ referenced as (
 select
     counter_id,
     coalesce(measured.street, referenced.street) as street,
-    coalesce(measured.lon, referenced.lon) as lon,
-    coalesce(measured.lat, referenced.lat) as lat,
+    cast(cast(coalesce(measured.lon, referenced.lon) as decimal(9, 6)) as double) as lon,
+    cast(cast(coalesce(measured.lat, referenced.lat) as decimal(9, 6)) as double) as lat,
     coalesce(measured.geometry, referenced.geometry) as geometry
 from measured
 left join referenced using (counter_id);

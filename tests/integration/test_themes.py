@@ -75,7 +75,7 @@ schema:
         businessName: Code
         description: Code de la chose.
         classification: none
-        customProperties: [{property: halle, value: {headers: [code], title_en: Code, description_en: Code of the thing.}}]
+        customProperties: [{property: halle, value: {headers: [code], title_en: Code, description_en: Its code.}}]
       - name: weight
         logicalType: number
         businessName: Poids
@@ -139,7 +139,7 @@ mart: demo.things
 title_fr: Choses
 title_en: Things
 expectations:
-  - {name: key_is_unique, kind: unique, columns: [source, thing_id], why_fr: Une ligne par chose., why_en: One row each.}
+  - {name: key_is_unique, kind: unique, columns: [source, thing_id], why_fr: Une par chose., why_en: One row each.}
   - name: weight_is_plausible
     kind: between
     column: weight_kg
@@ -157,8 +157,12 @@ version: 1.0.0
 audiences: [public]
 title_fr: Choses de la ville
 title_en: Things of the town
-description_fr: Les choses de la ville, avec leur code et leur poids en kilogrammes, une ligne par chose recensée.
-description_en: The things of the town, with their code and their weight in kilograms, one row for each known thing.
+description_fr: >-
+  Les choses de la ville, avec leur code et leur poids en kilogrammes : une ligne par chose recensée, sans autre
+  qualité que de servir à l'essai d'un thème propre à un territoire.
+description_en: >-
+  The things of the town, with their code and their weight in kilograms: one row for each known thing, of no other
+  merit than to put a territory's own theme to the test.
 keywords: [chose]
 themes: [GOVE]
 licence: ODbL-1.0
@@ -246,7 +250,8 @@ def answers_of(shore: Shore, *arguments: str) -> Answer:
 
 
 def break_model(shore: Shore) -> str:
-    shore.write("dbt_project/models/marts/demo/things.sql", MART.replace("weight_kg\n", "error('no scales') as weight_kg\n"))
+    broken = MART.replace("weight_kg\n", "cast(thing_id || ' has no scales' as double) as weight_kg\n")
+    shore.write("dbt_project/models/marts/demo/things.sql", broken)
     return "no scales"
 
 
@@ -256,7 +261,7 @@ def break_suite(shore: Shore) -> str:
 
 
 def break_release(shore: Shore) -> str:
-    shore.write("exports/demo/things.yml", EXPORT.replace("[source, thing_id, weight_kg]", "[source, thing_id, colour]"))
+    shore.write("exports/demo/things.yml", EXPORT.replace("thing_id, weight_kg]", "thing_id, colour]"))
     return "colour"
 
 

@@ -2,8 +2,8 @@
     A table kept whole, or by month when the model says `by_period=true`, under build keys (macros/build_keys.sql).
 
     Settings: period_column (the column that holds the part, 'YYYY-MM'; content keys are then kept per month), by_period
-    (rebuild stale months only: the SQL restricts its inputs with `in_stale`), reads (run facts the SQL uses:
-    'territory', 'as_of').
+    (rebuild stale months only: the SQL restricts its inputs with `in_stale`), reads (what the SQL uses besides its
+    parents: the facts 'territory' and 'as_of' of the run, the functions of 'geometry').
 #}
 {% materialization keyed, adapter='duckdb' %}
     {%- set period_column = config.get('period_column') -%}
@@ -13,6 +13,7 @@
     {%- set upstream = upstream_of(model) -%}
     {%- set code_key = local_md5(
         sql ~ upstream[1] | join('') ~ period_column ~ by_period ~ reads | join(',') ~ model.columns | string
+        ~ (env_var('HALLE_GEOMETRY', '') if 'geometry' in reads else '')
     ) -%}
 
     {%- if config.get('contract').enforced -%}

@@ -1,4 +1,4 @@
-{{ config(reads=['territory']) }}
+{{ config(reads=['geometry', 'territory']) }}
 
 -- Counters and works sites within reach of each other, geometry to geometry. Envelopes widened by the reach choose
 -- the pairs to measure: a degree of latitude is 111 km, one of longitude shrinks with its cosine.

@@ -39,8 +39,10 @@ select
     coalesce(measured.source, referenced.source) as source,
     coalesce(measured.counter_id, referenced.counter_id) as counter_id,
     coalesce(measured.street, referenced.street) as street,
-    coalesce(measured.lon, referenced.lon) as lon,
-    coalesce(measured.lat, referenced.lat) as lat,
+    -- A tenth of a metre: exports differ in the decimals beyond, and a place that only seems to move would have every
+    -- month of its counter built again.
+    cast(cast(coalesce(measured.lon, referenced.lon) as decimal(9, 6)) as double) as lon,
+    cast(cast(coalesce(measured.lat, referenced.lat) as decimal(9, 6)) as double) as lat,
     coalesce(measured.geometry, referenced.geometry) as geometry,
     measured.counter_id is not null as has_measures
 from measured

@@ -1,3 +1,5 @@
+{{ config(reads=['geometry']) }}
+
 -- Sites that two files of the City of Paris describe: the CTV identifier of a disruptive site is the CITE request of
 -- an occupation (formats §3.1: 15 occupations, 1 to 24 m apart). An identifier is only a claim: pairs further apart
 -- than 250 m are refused, ten times the largest distance measured on true pairs; false pairs of other identifiers

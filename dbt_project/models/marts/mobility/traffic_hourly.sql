@@ -23,14 +23,7 @@ clock as (
 ),
 
 counters as (
-    select
-        source,
-        counter_id,
-        street,
-        lon,
-        lat
-    from {{ ref('int_mobility__counters') }}
-    where has_measures
+    select * from {{ ref('int_mobility__counter_labels') }}
 )
 
 select
