@@ -265,7 +265,7 @@ def test_one_theme_or_one_source_of_what_is_new(copy_of_sample: Copy, tmp_path: 
     shutil.copy(next((data / "sample").glob("referentiel-comptages-routiers_*.csv")), extracts)
     answer = halle("run", "--data", data, "--extracts", extracts, "--source", "paris_fermetures_voirie")
     assert answer.status == 0, answer.err
-    assert f"paris_fermetures_voirie: {newer.name}" in answer.err.splitlines()
+    assert f"paris_fermetures_voirie: reading {newer.name}" in answer.err.splitlines()
     assert "paris_referentiel_comptages: " not in answer.err
     counted = halle("query", "select count(*) as n from ops.deliveries where source = 'paris_fermetures_voirie'",
                     "--data", data, "--format", "csv")  # fmt: skip
