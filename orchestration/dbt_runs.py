@@ -18,8 +18,8 @@ from typing import Any
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 
-from raw_sources.boundaries import boundary
 from raw_sources import geometry
+from raw_sources.boundaries import boundary
 from raw_sources.database import DuckDBSettings
 from raw_sources.errors import MachineryError
 from raw_sources.files import sha256_file
