@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -52,9 +53,6 @@ def main() -> None:
     except HalleError as error:
         typer.echo(f"halle: {error}", err=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)
-    except KeyboardInterrupt:
-        typer.echo("halle: interrupted; the next run finishes the work.", err=True)
-        sys.exit(130)
 
 
 def _version(wanted: bool) -> None:
@@ -93,6 +91,7 @@ def run(
 ) -> None:
     """Take everything new the whole way, from deliveries to published and verified files."""
     from orchestration.console import Progress, print_outcome
+    from orchestration.interrupts import interruptible
     from orchestration.run import Run
     from orchestration.running import run_territory
 
@@ -100,17 +99,16 @@ def run(
     for project, workspace in _projects(territory, data):
         _check_names(project, theme, source)
         with Progress() as progress:
-            outcome = run_territory(
-                Run(
-                    project,
-                    workspace,
-                    extracts=extracts,
-                    asked_as_of=as_of.date() if as_of else None,
-                    sources=tuple(source) if source else None,
-                    themes=tuple(theme) if theme else None,
-                    report=progress.report,
-                )
+            asked = Run(
+                project,
+                workspace,
+                extracts=extracts,
+                asked_as_of=as_of.date() if as_of else None,
+                sources=tuple(source) if source else None,
+                themes=tuple(theme) if theme else None,
+                report=progress.report,
             )
+            outcome = interruptible(partial(run_territory, asked))
         print_outcome(outcome)
         status = max(status, outcome.status)
     raise typer.Exit(status)
