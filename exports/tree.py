@@ -16,6 +16,10 @@ from raw_sources.files import sync_folder
 
 TREES_FOLDER = ".trees"
 LATEST = "latest"
+
+KEPT_TREES = 8
+"""A run switches once per dataset, and a reader may take longer than a run; links cost next to nothing."""
+
 NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP}
 
 
@@ -77,8 +81,7 @@ class Trees:
         return work
 
     def switch(self, work: Path) -> Path:
-        """Make the tree ``work`` public by one rename, drop the trees older than the previous one, return the tree."""
-        previous = self.current()
+        """Make the tree ``work`` public by one rename, drop the oldest trees, return the tree."""
         tree = work.with_suffix("")
         for folder in sorted((path for path in work.rglob("*") if path.is_dir()), reverse=True):
             sync_folder(folder)
@@ -92,7 +95,7 @@ class Trees:
         pointer.replace(self.pointer)
         sync_folder(self.pointer.parent)
         boundary("release.switch.after")
-        self._prune(keep={tree, previous})
+        self._prune()
         return tree
 
     def _numbers(self) -> list[int]:
@@ -104,9 +107,7 @@ class Trees:
         for leftover in self.folder.glob(f"{self.pointer.name}-*.partial"):
             shutil.rmtree(leftover)
 
-    def _prune(self, keep: set[Path | None]) -> None:
-        """Drop every other tree. The previous one stays, for a reader that resolved the pointer before the switch."""
-        for number in self._numbers():
-            tree = self.folder / f"{self.pointer.name}-{number}"
-            if tree.resolve() not in {kept.resolve() for kept in keep if kept is not None}:
-                shutil.rmtree(tree, ignore_errors=False)
+    def _prune(self) -> None:
+        """Drop all but the newest trees, for readers that resolved the pointer before a switch are still at work."""
+        for number in sorted(self._numbers())[:-KEPT_TREES]:
+            shutil.rmtree(self.folder / f"{self.pointer.name}-{number}")

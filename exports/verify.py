@@ -112,7 +112,9 @@ def verify_tree(root: Path, schemas: SchemaStore, settings: DuckDBSettings | Non
         keep_wkb(connection)
         compared: set[tuple[Any, ...]] = set()
         for slug in slugs:
-            for folder in _release_folders(slug):
+            folders: list[Path] = []
+            _run(report, "releases", slug.name, lambda slug=slug, found=folders: _list_releases(slug, found))  # type: ignore[misc]
+            for folder in folders:
                 _check_release(report, tree, folder, digests, connection, schemas, compared)
             _run(report, "latest", slug.name, lambda slug=slug: _check_latest(slug, digests))  # type: ignore[misc]
     return report
@@ -183,6 +185,12 @@ def _read_object(path: Path) -> dict[str, Any]:
     value = json.loads(path.read_text(encoding="utf-8"))
     _demand(isinstance(value, dict), f"{path.name} is not a JSON object")
     return dict(value)
+
+
+def _list_releases(slug: Path, found: list[Path]) -> str:
+    found.extend(_release_folders(slug))
+    _demand(bool(found), "there is no release of this dataset")
+    return f"{len(found)} releases."
 
 
 def _release_folders(slug: Path) -> Iterator[Path]:

@@ -15,6 +15,7 @@ import pytest
 from exports import candidate as candidate_module
 from exports.candidate import is_published
 from exports.release import Release
+from exports.tree import KEPT_TREES
 from exports.verify import verify_tree
 from raw_sources.errors import ConfigurationError, GateClosed
 from tests.exports_world import PLAIN, World, make_world, offline_schemas, publish_until, write_card
@@ -315,16 +316,16 @@ def test_a_reader_sees_only_whole_trees_while_releases_go_on(tmp_path: Path) -> 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for vehicles in range(10, 16):
+        for vehicles in range(10, 20):
             change_may(world, vehicles)
             world.release()
-            looked.acquire(timeout=30)  # at most one switch while a reader looks: the tree before stays for it
+            looked.acquire(timeout=30)  # one whole look at least between two switches
             looked.acquire(timeout=30)
     finally:
         stop.set()
         reader.join()
     assert not findings
-    assert len(list((world.data / ".trees").iterdir())) == 2
+    assert len(list((world.data / ".trees").iterdir())) == KEPT_TREES
 
 
 def test_a_parquet_file_that_is_not_what_was_validated_is_not_published(
