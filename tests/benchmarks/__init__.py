@@ -1,0 +1,1 @@
+"""Speed and memory against one hand-written script; run by make bench, never by a timed test."""

@@ -1,0 +1,1 @@
+"""Several rooms together: runs of the synthetic territory, Dagster, the command line."""

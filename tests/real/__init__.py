@@ -1,0 +1,1 @@
+"""The producers' real extracts, where they lie (HALLE_REAL_EXTRACTS)."""

@@ -1,0 +1,1 @@
+"""One module or one room at a time: fast, in temporary folders."""
