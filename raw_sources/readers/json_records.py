@@ -130,7 +130,7 @@ def _no_list(path: Path, found: Probe) -> DeliveryRefused:
 def _bad_keys(path: Path, keys: Sequence[str], lacking: Sequence[str], clashes: Sequence[str]) -> DeliveryRefused:
     if lacking:
         return DeliveryRefused(
-            f"the required columns {quoted(lacking)} are in no record; found {quoted(keys)}",
+            f"the required columns {quoted(lacking)} are in no record; found {quoted(keys)}.",
             where=path.name,
             hint="Add the new key to the card if it was renamed, or ask the producer for a complete file.",
         )
