@@ -90,16 +90,19 @@ def generate(
         first_day=plan.first_day.isoformat(),
         last_day=plan.last_day.isoformat(),
         traffic_rows=traffic_rows,
-        files=tuple(
-            WrittenFile(name, records, (aside / name).stat().st_size)
-            for name, records in sorted(job.extracts.records.items())
-        ),
+        files=_written_files(job.extracts),
     )
     files.write_json(aside / MANIFEST_NAME, asdict(manifest))
     if out.exists():
         shutil.rmtree(out)
     aside.rename(out)
     return manifest
+
+
+def _written_files(extracts: seeding.Extracts) -> tuple[WrittenFile, ...]:
+    """Return the extracts that stand in their folder, by name."""
+    found = sorted(extracts.records.items())
+    return tuple(WrittenFile(name, records, (extracts.folder / name).stat().st_size) for name, records in found)
 
 
 def _check_folder(out: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -587,19 +586,17 @@ def _headers(path: Path) -> list[str]:
     return next(csv.reader([line], delimiter=max(";,\t", key=line.count)))
 
 
-def _real_files() -> Iterator[Path]:
-    root = Path(os.environ["HALLE_REAL_EXTRACTS"])
+def _files_below(root: Path) -> Iterator[Path]:
     yield from (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file())
 
 
-@pytest.mark.skipif("HALLE_REAL_EXTRACTS" not in os.environ, reason="HALLE_REAL_EXTRACTS is not set")
-def test_each_header_of_the_real_extracts_is_claimed(cards):
+def test_each_header_of_the_real_extracts_is_claimed(cards, real_extracts: Path):
     territory = read_territory(RAW_SOURCES / "territories" / "paris", cards)
     seen: set[str] = set()
-    for relative in _real_files():
+    for relative in _files_below(real_extracts):
         for source, _ in territory.match(relative):
             card = cards[source]
-            headers = _headers(Path(os.environ["HALLE_REAL_EXTRACTS"]) / relative)
+            headers = _headers(real_extracts / relative)
             claimed = {card.claims.get(normalise_header(header), f"? {header}") for header in headers}
             names = {column.name for column in card.columns}
             assert claimed <= names, relative

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +17,6 @@ from raw_sources.database import DuckDBSettings, connect
 from raw_sources.errors import MachineryError
 from raw_sources.files import canonical_json, sha256_file
 from tests.exports_world import World, make_world, offline_schemas
-
-OFFICIAL = Path(os.environ["HALLE_SCHEMAS"]) if "HALLE_SCHEMAS" in os.environ else None
-needs_official = pytest.mark.skipif(OFFICIAL is None, reason="HALLE_SCHEMAS is not set: official schemas not checked")
 
 
 @pytest.fixture(scope="module")
@@ -99,20 +95,18 @@ def test_a_sound_tree_passes_and_says_what_did_not_run(tree: Path) -> None:
     }
 
 
-@needs_official
-def test_a_sound_tree_follows_the_official_schemas(tree: Path) -> None:
-    report = verify(tree, offline_schemas(OFFICIAL))
+def test_a_sound_tree_follows_the_official_schemas(tree: Path, official_schemas: Path) -> None:
+    report = verify(tree, offline_schemas(official_schemas))
     assert not report.failed
     assert not report.not_run
 
 
-@needs_official
-def test_descriptor_and_geo_metadata_are_checked_by_the_official_schemas(tree: Path) -> None:
+def test_descriptor_and_geo_metadata_are_checked_by_the_official_schemas(tree: Path, official_schemas: Path) -> None:
     alter(tree, "datapackage.json", lambda package: package.update(licenses=[]))
     path = release_of(tree) / "mesures-de-rue.parquet"
     path.write_bytes(path.read_bytes().replace(b'"encoding": "WKB"', b'"encoding": "WKT"'))
     sign_again(tree)
-    found = {check.name for check in verify(tree, offline_schemas(OFFICIAL)).failed}
+    found = {check.name for check in verify(tree, offline_schemas(official_schemas)).failed}
     assert found == {"descriptor", "geoparquet"}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -23,7 +22,6 @@ from tests.unit.readers_support import COLUMNS, Read, as_json, card, layout, rea
 
 Mutation = Callable[[bytes, random.Random], bytes]
 
-EXTRACTS = os.environ.get("HALLE_REAL_EXTRACTS")
 REAL = {
     "traffic/paris_comptages_champs_elysees_2020_labels.csv": ("paris_comptages_permanents", 9452),
     "traffic/paris_comptages_champs_elysees_2023-2024_labels_bom.csv": ("paris_comptages_permanents", 9034),
@@ -221,19 +219,17 @@ def real_cards() -> dict[str, Card]:
     return load_cards([Path(__file__).parents[2] / "raw_sources"])
 
 
-@pytest.mark.skipif(not EXTRACTS, reason="HALLE_REAL_EXTRACTS is not set")
 @pytest.mark.parametrize("name", REAL)
-def test_real_extracts_as_published(tmp_path: Path, name: str) -> None:
+def test_real_extracts_as_published(tmp_path: Path, real_extracts: Path, name: str) -> None:
     source, expected = REAL[name]
-    found = read_file(Path(EXTRACTS or "") / name, real_cards()[source], tmp_path)
+    found = read_file(real_extracts / name, real_cards()[source], tmp_path)
     assert (found.count.records_read, found.count.malformed, found.match.extra) == (expected, 0, ())
 
 
-@pytest.mark.skipif(not EXTRACTS, reason="HALLE_REAL_EXTRACTS is not set")
 @pytest.mark.parametrize(("name", "mutation"), damages(REAL))
-def test_real_extracts_damaged(tmp_path: Path, name: str, mutation: Mutation) -> None:
+def test_real_extracts_damaged(tmp_path: Path, real_extracts: Path, name: str, mutation: Mutation) -> None:
     source, _ = REAL[name]
-    content = (Path(EXTRACTS or "") / name).read_bytes()[:300_000]
+    content = (real_extracts / name).read_bytes()[:300_000]
     for seed in range(2):
         damaged = mutation(content, seeded(name, mutation.__name__, seed))
         outcome(damaged, tmp_path / Path(name).name, real_cards()[source])

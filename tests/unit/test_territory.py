@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -202,11 +201,9 @@ def test_paris_takes_the_portals_file_names(name, source, partial, date):
     assert (found[1] if found else None) == date
 
 
-@pytest.mark.skipif("HALLE_REAL_EXTRACTS" not in os.environ, reason="HALLE_REAL_EXTRACTS is not set")
-def test_paris_takes_all_its_real_extracts_and_no_other():
+def test_paris_takes_all_its_real_extracts_and_no_other(real_extracts: Path):
     territory = read_territory(PARIS)
-    root = Path(os.environ["HALLE_REAL_EXTRACTS"])
-    files = [path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file()]
+    files = [path.relative_to(real_extracts) for path in sorted(real_extracts.rglob("*")) if path.is_file()]
     taken = {str(path): territory.match(path) for path in files if territory.match(path)}
     assert all(len(matches) == 1 for matches in taken.values())
     assert set(taken) == {
