@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["READER_VERSION", "Match", "ReadCount", "clean", "inspect", "read"]
 
 # Raised when the same bytes under the same card would give other rows: loaded deliveries are then read again.
-READER_VERSION = "1"
+READER_VERSION = "2"
+_JSON_FORMS = ("json_records", "geojson")
 
 
 def inspect(path: Path, card: Card) -> Match:
@@ -31,8 +32,13 @@ def inspect(path: Path, card: Card) -> Match:
     """
     from raw_sources.readers.sniff import kind_of
 
-    if kind_of(path) == "json":
+    kind = kind_of(path)
+    if kind == "json":
         return _inspect_json(path, card)
+    if kind == "xml":
+        from raw_sources.readers.xml_records import inspect_xml
+
+        return inspect_xml(path, card, _layouts(path, card, "xml_records", "an XML document"))
     from raw_sources.readers.delimited import inspect_delimited
 
     return inspect_delimited(path, card, _layouts(path, card, "delimited", "delimited text"))
@@ -42,7 +48,7 @@ def _inspect_json(path: Path, card: Card) -> Match:
     from raw_sources.readers.geojson import is_feature, unwrap_feature
     from raw_sources.readers.json_records import inspect_json, probe, unwrap_record
 
-    declared = next((layout.encoding for layout in card.layouts if layout.form != "delimited"), None)
+    declared = next((layout.encoding for layout in card.layouts if layout.form in _JSON_FORMS), None)
     found = probe(path, card, declared)
     if found.envelope.container == "features" or any(is_feature(record) for record in found.records[:1]):
         return inspect_json(path, card, _layouts(path, card, "geojson", "GeoJSON"), found, unwrap_feature)
@@ -98,6 +104,10 @@ def _read(
         from raw_sources.readers.delimited import read_delimited
 
         return read_delimited(path, match, card, delivery_id, raw_out, malformed_out, settings)
+    if match.layout.form == "xml_records":
+        from raw_sources.readers.xml_records import read_xml
+
+        return read_xml(path, match, card, delivery_id, raw_out, malformed_out)
     from raw_sources.readers.json_records import read_json
 
     return read_json(path, match, card, delivery_id, raw_out, malformed_out, _unwrap(match))
@@ -120,6 +130,11 @@ def clean(path: Path, match: Match, card: Card, out: Path) -> None:
         from raw_sources.readers.delimited import clean_delimited
 
         clean_delimited(path, match, card, out)
+        return
+    if match.layout.form == "xml_records":
+        from raw_sources.readers.xml_records import clean_xml
+
+        clean_xml(path, match, card, out)
         return
     from raw_sources.readers.json_records import clean_json
 

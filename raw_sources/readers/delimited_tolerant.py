@@ -128,6 +128,8 @@ def _plain_block(block: bytes, shape: Shape) -> tuple[Good, int] | None:
     count, rest = divmod(len(cells), shape.width + 1)
     if rest or shape.width < 2 or cells[shape.width :: shape.width + 1] != ["\n"] * count:
         return None
+    if text.count("\n") != count:  # blank lines whose ends fell where cells belong
+        return None
     columns = [cells[index :: shape.width + 1] for index in range(shape.width)]
     if shape.has_header and _may_repeat_header(columns[0], shape):
         return None

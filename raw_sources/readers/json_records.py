@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from raw_sources.readers.writer import RawWriter, raw_columns
 SAMPLE_RECORDS = 1000
 BATCH_ROWS = 8192
 BATCH_CHARACTERS = 16 << 20
+# An even number, for UTF-16 and UTF-32.
+_TAIL_BYTES = 4096
 _TOTALS = ("total_count", "nhits", "numberMatched", "totalFeatures")
 # Other members of an envelope may repeat values of the records (facets), so a cleaned file does not keep them.
 _KEPT_MEMBERS = (*_TOTALS, "type", "name", "crs", "numberReturned", "timeStamp")
@@ -123,7 +126,7 @@ def _no_list(path: Path, found: Probe) -> DeliveryRefused:
     return DeliveryRefused(
         f"the JSON document has no list of records; its members are {quoted(members) or 'none'}{broken}",
         where=path.name,
-        hint="Records are expected in a list, in 'results', 'records' or 'features', or one per line.",
+        hint="Records are expected in a list, in 'results', 'records', 'features' or 'incidents', or one per line.",
     )
 
 
@@ -142,13 +145,22 @@ def _bad_keys(path: Path, keys: Sequence[str], lacking: Sequence[str], clashes: 
 
 
 def _is_page(path: Path, found: Probe) -> bool:
-    """Say whether the document announces more records than it holds. Such documents are pages, hence small."""
+    """Say whether the document announces more records than it holds, be it after them as WFS servers do."""
     anything = Form(recognises=lambda _: True, convert=lambda _: None)
     envelope = Envelope(container=found.envelope.container if found.envelope.container == LINES else None)
-    if not any(key in found.envelope.members for key in _TOTALS) and len(found.records) == SAMPLE_RECORDS:
+    announced = any(key in found.envelope.members for key in _TOTALS) or len(found.records) < SAMPLE_RECORDS
+    if not announced and not _ends_with_total(path, found.encoding):
         return False
     count = sum(1 for _ in stream_records(path, found.encoding, envelope, anything))
     return any(_whole(envelope.members.get(key)) > count for key in _TOTALS)
+
+
+def _ends_with_total(path: Path, encoding: str) -> bool:
+    """Say whether a total is named near the end: only then is a long document read through to count its records."""
+    with path.open("rb") as stream:
+        stream.seek(-min(_TAIL_BYTES, path.stat().st_size), SEEK_END)
+        tail = stream.read().decode(encoding, errors="replace")
+    return any(f'"{key}"' in tail for key in _TOTALS)
 
 
 def _whole(value: Any) -> int:
@@ -156,7 +168,9 @@ def _whole(value: Any) -> int:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """The cells of one record in the card's order, and as JSON what no column claims."""
+
     cells: list[str | None]
     extra: str | None
 
@@ -176,7 +190,7 @@ class _Rows:
         """Say whether an object holds every required column."""
         return _required_in(self._unwrap(value), self._claims, self._card)
 
-    def convert(self, value: dict[str, Any]) -> _Row:
+    def convert(self, value: dict[str, Any]) -> Row:
         """Return the cells of a record in the card's order, and what no column claims."""
         cells: list[str | None] = [None] * len(self._place)
         extra: dict[str, str | None] = {}
@@ -191,7 +205,7 @@ class _Rows:
                     cells[index] = text
                 else:
                     extra[key] = text
-        return _Row(cells, compact(extra) if extra else None)
+        return Row(cells, compact(extra) if extra else None)
 
     def _owner(self, key: str) -> str | None:
         if key not in self._owners:
@@ -207,7 +221,7 @@ def read_json(
     envelope = Envelope(container=LINES if match.container == LINES else None)
     found = stream_records(path, match.encoding, envelope, Form(rows.recognises, rows.convert))
     number = 0
-    batch = _Batch()
+    batch = Batch()
     with RawWriter(card, delivery_id, raw_out, malformed_out) as writer:
         for number, item in enumerate(found, start=1):
             if isinstance(item, Broken):
@@ -218,15 +232,15 @@ def read_json(
         return ReadCount(number, writer.rows, writer.malformed, "tolerant")
 
 
-class _Batch:
+class Batch:
     """Rows waiting to be written, bounded in number and weight."""
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
-        self._rows: list[_Row] = []
+        self._rows: list[Row] = []
         self._weight = 0
 
-    def add(self, number: int, row: _Row) -> bool:
+    def add(self, number: int, row: Row) -> bool:
         """Add a row; True when the batch is full."""
         self._numbers.append(number)
         self._rows.append(row)

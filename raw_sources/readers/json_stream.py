@@ -21,7 +21,8 @@ from raw_sources.readers.writer import MAX_TEXT, shown
 
 CHUNK_BYTES = 1 << 20
 MAX_RECORD = 64 << 20
-LISTS = ("results", "records", "features")
+# Opendatasoft, its older API, GeoJSON, the closures that Waze reads (CIFS), and tables of Grand Lyon's portal.
+LISTS = ("results", "records", "features", "incidents", "values")
 LINES = "lines"
 WITHHELD = "record withheld"
 _SPACE = re.compile(r"[ \t\r\n]*")

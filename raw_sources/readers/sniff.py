@@ -1,4 +1,4 @@
-"""What kind of file this is, from its first bytes: text, JSON, or something that is no delivery at all.
+"""What kind of file this is, from its first bytes: text, JSON, XML, or something that is no delivery at all.
 
 Layouts and cards do not belong here.
 """
@@ -22,13 +22,17 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"SQLite format 3", "an SQLite database"),
 )
+# Atomic groups: a prologue of many comments must not be tried in every way of cutting it.
+_HTML = re.compile(
+    r"(?>(?:\s|<\?.*?\?>|<!--.*?-->)*)<(?:!doctype\s+html|(?:\w+:)?(?:html|head|body))\b", re.IGNORECASE | re.DOTALL
+)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 # A few NULs are accidents of a text file; a tenth of them is another kind of file.
 _NUL_SHARE = 10
 
 
 def kind_of(path: Path) -> str:
-    """Return ``json`` or ``text``; DeliveryRefused for an empty file, a page of HTML, XML, or a binary file."""
+    """Return ``json``, ``xml`` or ``text``; DeliveryRefused for an empty file, a page of HTML, or a binary file."""
     with path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     encoding, mark = byte_order_mark(path)
@@ -40,17 +44,16 @@ def kind_of(path: Path) -> str:
     text = head[mark:].decode(encoding or "utf-8", errors="replace").strip("\ufeff \t\r\n")
     if not text and path.stat().st_size <= HEAD_BYTES:
         raise _refusal(path, "the file is empty", "Fetch it again, or ask the producer for it.")
-    if text.startswith("<"):
-        raise _markup(path, text)
-    return "json" if text.startswith(("{", "[")) else "text"
+    if _HTML.match(text):
+        raise _page(path, text)
+    return "xml" if text.startswith("<") else "json" if text.startswith(("{", "[")) else "text"
 
 
-def _markup(path: Path, text: str) -> DeliveryRefused:
+def _page(path: Path, text: str) -> DeliveryRefused:
     title = _TITLE.search(text)
     named = f" entitled '{' '.join(title.group(1).split())[:100]}'" if title else ""
-    page = re.match(r"<!doctype html|<html", text, re.IGNORECASE) or "<html" in text[:2000].lower()
-    what = f"the file is a page of HTML{named}" if page else "the file is an XML document"
-    return _refusal(path, f"{what}, not data", "Probably the server's error page: check the address, then try again.")
+    hint = "Probably the server's error page: check the address, then try again."
+    return _refusal(path, f"the file is a page of HTML{named}, not data", hint)
 
 
 def _refusal(path: Path, what: str, hint: str) -> DeliveryRefused:

@@ -24,6 +24,7 @@ HEAVY = """
     orchestration.validating orchestration.releasing orchestration.dagster_home orchestration.dbt_functions
     expectations.engine exports.candidate exports.verify great_expectations
     raw_sources.readers raw_sources.readers.delimited raw_sources.readers.json_records raw_sources.readers.geojson
+    raw_sources.readers.xml_records raw_sources.readers.xml_stream
     dbt.adapters.duckdb dbt.adapters.duckdb.impl dbt.task.build dbt.parser.manifest matplotlib.pyplot pytz
 """.split()
 

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from raw_sources.errors import DeliveryRefused
@@ -301,6 +301,7 @@ def test_both_paths_agree_on_valid_files(content: bytes) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example("\n\n")
 @given(st.text(st.sampled_from('";\n\r a1é'), max_size=60))
 def test_both_paths_agree_on_any_text(body: str) -> None:
     """Whatever the fast path accepts is what the tolerant path reads."""

@@ -34,6 +34,7 @@ def v1(record: dict[str, object]) -> dict[str, object]:
         as_json({"total_count": 2, "results": RECORDS}),
         as_json({"results": RECORDS, "total_count": 2}),
         as_json({"nhits": 2, "parameters": {"rows": 10}, "records": [v1(record) for record in RECORDS]}),
+        as_json({"incidents": RECORDS}),
         as_json({"total_count": 2, "records": [{"links": [], "record": v1(record)} for record in RECORDS]}),
         b"\n".join(map(as_json, RECORDS)),
         b"\xef\xbb\xbf" + json.dumps(RECORDS, indent=2).encode(),
@@ -81,6 +82,25 @@ def test_a_document_that_announces_more_is_a_page(tmp_path: Path) -> None:
     assert (page.match.partial, page.match.layout.name) == (True, "page")
     whole = read_bytes(as_json({"total_count": 2, "results": RECORDS}), tmp_path)
     assert (whole.match.partial, whole.match.layout.name) == (False, "export")
+
+
+@pytest.mark.parametrize("key", ["totalFeatures", "numberMatched"])
+@pytest.mark.parametrize("kept", [3, 1500])
+def test_a_map_that_announces_more_after_its_features_is_a_page(tmp_path: Path, key: str, kept: int) -> None:
+    features = [{"type": "Feature", "properties": {"site": number, "rue": "A"}} for number in range(kept)]
+    document = {"type": "FeatureCollection", "features": features, key: kept, "numberReturned": kept}
+    assert not read_bytes(as_json(document), tmp_path).match.partial
+    for encoding in ("utf-8", "utf-16"):
+        page = json.dumps(document | {key: 2000}).encode(encoding)
+        assert read_bytes(page, tmp_path).match.partial
+    assert not read_bytes(as_json(document | {key: "unknown"}), tmp_path).match.partial
+
+
+def test_what_feeds_say_of_themselves_is_no_record(tmp_path: Path) -> None:
+    feed = {"$id": "https://x.org/schema", "feed_info": {"version": "4.2", "data_sources": [{"data_source_id": "1"}]}}
+    collection = {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"site": 1, "rue": "A"}}]}
+    found = read_bytes(as_json(feed | {"road_event_feed_info": feed["feed_info"]} | collection), tmp_path)
+    assert (found.match.layout.name, found.values("site"), found.match.extra) == ("map", ["1"], ())
 
 
 @pytest.mark.parametrize("indent", [None, 1])
