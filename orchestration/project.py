@@ -100,8 +100,8 @@ def load_project(folder: Path) -> Project:
         )
     territory = read_territory(folder)
     cards = load_cards(card_folders(territory))
-    read_territory(folder, known_sources=cards)
-    return Project(territory, cards)
+    offered = {source: card.feed for source, card in cards.items() if card.feed is not None}
+    return Project(read_territory(folder, known_sources=cards, offered=offered), cards)
 
 
 def known_themes(projects: Sequence[Project]) -> list[str]:

@@ -6,7 +6,7 @@ belongs to ``raw_sources``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -16,9 +16,9 @@ from orchestration.warehouse import Delivery
 from orchestration.workspace import Workspace
 from raw_sources.card import Card
 from raw_sources.errors import ConfigurationError, Unreachable
+from raw_sources.feeds import Feed, FilePattern
 from raw_sources.landing import Landed, Landing, delivery_order
 from raw_sources.loading import Loaded, load_delivery, load_key, outcome
-from raw_sources.territory import Feed, FilePattern
 
 Report = Callable[[str], None]
 
@@ -72,7 +72,7 @@ def receive(
             received.landed += landing.land_file(card, path, now=now, pattern=pattern)
     else:
         for url in feed.urls:
-            _fetch(landing, card, url, now, received, report)
+            _fetch(landing, card, feed, url, now, received, report)
     for path in inbox_files(workspace, source):
         landed = landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
         received.landed += landed
@@ -81,10 +81,14 @@ def receive(
     return received
 
 
-def _fetch(landing: Landing, card: Card, url: str, now: datetime, received: Received, report: Report) -> None:
+def _fetch(
+    landing: Landing, card: Card, feed: Feed, url: str, now: datetime, received: Received, report: Report
+) -> None:
     report(f"{card.source}: {url}")
     try:
-        received.landed += landing.land_url(card, url, now=now)
+        # An address shows the present, whatever its file is called; that of a reference shows one vintage.
+        pattern_for = feed.pattern_for if card.reference else None
+        received.landed += landing.land_url(card, url, now=now, pattern_for=pattern_for)
     except Unreachable as error:
         received.unreachable.append(str(error))
 
@@ -133,12 +137,15 @@ def standing_refusals(deliveries: list[Delivery]) -> list[str]:
     return [one.loaded.reason for one in last.values() if one.loaded.status == "refused" and one.loaded.reason]
 
 
-def as_of(deliveries: list[Delivery]) -> date | None:
+def as_of(deliveries: list[Delivery], cards: Mapping[str, Card]) -> date | None:
     """Return the date up to which data are known: the latest observation, or the latest date of a snapshot.
 
-    A delivery that was refused says nothing. None when nothing says a date.
+    A delivery that was refused says nothing. The vintage of a reference (codes, boundaries) is no observation: it
+    counts only where nothing is observed at all. None when nothing says a date.
     """
-    said = [text for one in deliveries if one.loaded.status == "loaded" for text in _dates(one)]
+    loaded = [one for one in deliveries if one.loaded.status == "loaded"]
+    observing = [one for one in loaded if not cards[one.receipt.source].reference]
+    said = [text for one in observing for text in _dates(one)] or [text for one in loaded for text in _dates(one)]
     return max((date.fromisoformat(text) for text in said), default=None)
 
 

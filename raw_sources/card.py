@@ -19,6 +19,7 @@ from typing import Any
 
 from raw_sources.documents import Document, is_time_zone, nearest, read_document
 from raw_sources.errors import ConfigurationError
+from raw_sources.feeds import Feed, check_date, feed_of
 from raw_sources.files import canonical_json, sha256_text
 
 ODCS = "the Open Data Contract Standard 3.1 (schema of the package open-data-contract-standard)"
@@ -57,6 +58,8 @@ class Layout:
     """One accepted form of the dataset's files. ``columns`` are raw names by position when there is no header.
 
     ``delimiter`` and ``encoding`` are None when they are to be detected; a ``partial`` layout is a page of the dataset.
+    ``record`` is the local name of the XML element that is one record; ``root`` that (or the xsi:type) of an element
+    which makes a document without records an empty delivery.
     """
 
     name: str
@@ -66,11 +69,19 @@ class Layout:
     delimiter: str | None
     encoding: str | None
     partial: bool
+    record: str | None = None
+    root: str | None = None
 
 
 @dataclass(frozen=True)
 class Card:
-    """A source card. Durations are ISO 8601 texts; ``digest`` changes with any part of the content."""
+    """A source card. Durations are ISO 8601 texts; ``digest`` changes with any part of the content.
+
+    ``family`` names the records that the source unites with those of other producers, None when it stands alone;
+    ``repeated_hour`` says whether both hours called 02:00 in autumn are ``published``, or one is ``lost``. The files of
+    a ``reference`` (codes, boundaries, calendars) carry the date of their vintage, not of an observation. ``feed`` is where
+    the producer's files come from, for territories that name no other place.
+    """
 
     source: str
     producer: str
@@ -100,6 +111,10 @@ class Card:
     max_bytes: int
     digest: str
     producer_name: str = ""
+    family: str | None = None
+    repeated_hour: str = "published"
+    reference: bool = False
+    feed: Feed | None = None
     sharing: dict[str, Any] = field(default_factory=dict, compare=False)
     gdpr: dict[str, Any] = field(default_factory=dict, compare=False)
 
@@ -268,6 +283,10 @@ def _card(document: Document) -> Card:
         max_bytes=ours["deliveries"]["max_bytes"],
         digest=document.digest,
         producer_name=ours["producer_name"],
+        family=ours.get("family"),
+        repeated_hour=ours.get("repeated_hour", "published"),
+        reference=ours["deliveries"].get("reference", False),
+        feed=feed_of(value["id"], ours["feed"]) if "feed" in ours else None,
         sharing=ours["sharing"],
         gdpr=ours["gdpr"],
     )
@@ -306,6 +325,8 @@ def _layout(entry: dict[str, Any]) -> Layout:
         delimiter=entry.get("delimiter"),
         encoding=entry.get("encoding"),
         partial=entry.get("partial", False),
+        record=entry.get("record"),
+        root=entry.get("root"),
     )
 
 
@@ -340,6 +361,8 @@ def _check_words(document: Document, card: Card) -> None:
         if entry["property"] in ("frequency", "latency"):
             _check_duration(document, ("slaProperties", index, "value"), entry["value"])
     _check_licence(document, _ours(document, "licence", "spdx"), card.licence)
+    for index, pattern in enumerate(card.feed.files if card.feed else ()):
+        check_date(document, _ours(document, "feed", "files", index, "date"), pattern.date)
     for index, layout in enumerate(card.layouts):
         _check_encoding(document, _ours(document, "layouts", index, "encoding"), layout.encoding)
 

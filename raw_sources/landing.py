@@ -15,7 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
@@ -29,15 +29,16 @@ from raw_sources.unpacking import Limits, Part, member_names, packing, safe_name
 
 if TYPE_CHECKING:
     from raw_sources.card import Card
+    from raw_sources.feeds import FilePattern
     from raw_sources.fetching import Fetched, FetchOptions, Validators
     from raw_sources.readers import Match
-    from raw_sources.territory import FilePattern
 
 READ_ONLY = 0o444
 MEMBER_MARK = "!"
 HTML_HEAD_BYTES = 4096
+# Atomic, so that a thousand comments are passed over once and never tried otherwise.
 HTML = re.compile(
-    rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+    rb"(?>(?:\s|<\?xml[^>]*>|<!--.*?-->)*)<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -172,10 +173,19 @@ class Landing:
                 return [self._refuse(card, offer, offer.origin, offer.file_name, None, refusal)]
             return self._receive(card, copy, offer, work)
 
-    def land_url(self, card: Card, url: str, *, now: datetime, options: FetchOptions | None = None) -> list[Landed]:
+    def land_url(
+        self,
+        card: Card,
+        url: str,
+        *,
+        now: datetime,
+        options: FetchOptions | None = None,
+        pattern_for: Callable[[str], FilePattern | None] | None = None,
+    ) -> list[Landed]:
         """Receive what is behind an HTTP(S) address; when it says that nothing changed, the receipts already held.
 
-        ``now`` must carry a time zone. Raises ``Unreachable`` when the address gives nothing: nothing is changed then.
+        ``now`` must carry a time zone; ``pattern_for`` gives the pattern that reads the date in the name of what comes.
+        Raises ``Unreachable`` when the address gives nothing: nothing is changed then.
         """
         from raw_sources.fetching import fetch, shown  # the HTTP client is slow to import, and most landings need none
 
@@ -189,7 +199,8 @@ class Landing:
             if fetched is None:
                 self._withdraw(card.source, offer, refused_now=())
                 return [Landed(receipt, new=False, refusal=None) for receipt in held]
-            landed = self._receive_answer(card, fetched, offer, work)
+            pattern = pattern_for(fetched.file_name) if pattern_for else None
+            landed = self._receive_answer(card, fetched, replace(offer, pattern=pattern), work)
         if not any(result.refusal for result in landed):
             self._remember_answer(card.source, offer.origin, fetched.validators, landed)
         return landed
@@ -227,6 +238,7 @@ class Landing:
             _check_is_data(part.path, part.file_name)
             match = readers.inspect(part.path, card)
             file_date = _file_date(offer.pattern, part.file_name, offer.file_name) or _day_of_snapshot(card, offer)
+            _check_has_vintage(card, part, file_date)
             content = _cleaned(card, part, match, work)
         except DeliveryRefused as refusal:
             return self._refuse(card, offer, origin, part.file_name, part.path, refusal)
@@ -534,6 +546,16 @@ def _check_is_data(path: Path, name: str) -> None:
 def _day_of_snapshot(card: Card, offer: _Offer) -> str | None:
     """Return the day of a snapshot fetched from its address, which shows the state of that day; else None."""
     return offer.received_at[:10] if offer.is_live and card.follows == "snapshot" else None
+
+
+def _check_has_vintage(card: Card, part: Part, file_date: str | None) -> None:
+    """Refuse a file of a reference kept by vintage whose name does not say which: the same code changes meaning."""
+    if card.reference and card.order == "file_date" and file_date is None:
+        raise DeliveryRefused(
+            "the name of the file does not say of which year it is.",
+            where=part.file_name,
+            hint="Put the year in its name, and give its place by `date` in the territory file.",
+        )
 
 
 def _file_date(pattern: FilePattern | None, *names: str) -> str | None:

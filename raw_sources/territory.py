@@ -8,51 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any
 
 from raw_sources.documents import Document, is_time_zone, nearest, read_document
+from raw_sources.feeds import Feed, FilePattern, check_date, feed_of
 
 FILE_NAME = "territory.yml"
 OURS = "raw_sources/territory.schema.json"
 DEFAULT_REACH_M = 500.0
-
-
-@dataclass(frozen=True)
-class FilePattern:
-    """Names of a source's files. ``partial`` files are pages or extracts: what they lack has not ended.
-
-    ``date`` is a regular expression with one group, searched in the file name, that gives YYYYMMDD, YYYY-MM-DD, YYYYMM
-    or YYYY: the date of the file's content.
-    """
-
-    glob: str
-    partial: bool = False
-    date: str | None = None
-
-    def fits(self, relative_path: str | PurePath) -> bool:
-        """Tell whether the glob fits the file name, or the relative path; case and a final ``.gz`` are ignored."""
-        path = PurePosixPath(*PurePath(relative_path).parts)
-        glob = self.glob.casefold()
-        names = (path.name.casefold(), str(path).casefold())
-        return any(fnmatchcase(candidate, glob) for name in names for candidate in (name, name.removesuffix(".gz")))
-
-
-@dataclass(frozen=True)
-class Feed:
-    """An enabled source: addresses to fetch, and patterns of the files that a folder may hold."""
-
-    source: str
-    urls: tuple[str, ...]
-    files: tuple[FilePattern, ...]
-
-    def pattern_for(self, relative_path: str | PurePath) -> FilePattern | None:
-        """Return the first pattern that fits, in the order of the file; None when the file is of another source."""
-        return next((pattern for pattern in self.files if pattern.fits(relative_path)), None)
 
 
 @dataclass(frozen=True)
@@ -103,14 +70,17 @@ class Territory:
         return self.folder / "exports"
 
 
-def read_territory(folder: Path, known_sources: Collection[str] | None = None) -> Territory:
+def read_territory(
+    folder: Path, known_sources: Collection[str] | None = None, offered: Mapping[str, Feed] | None = None
+) -> Territory:
     """Read and check ``<folder>/territory.yml``; raise ``ConfigurationError`` naming file, line and field.
 
-    ``known_sources`` are the sources that have a card; when given, a feed of any other is refused.
+    ``known_sources`` are the sources that have a card; when given, a feed of any other is refused. ``offered`` are the
+    feeds that cards bring with them: a source that is only named takes its own.
     """
     document = read_document(folder / FILE_NAME)
     document.check(_our_schema(), OURS)
-    territory = _territory(document, folder)
+    territory = _territory(document, folder, offered or {})
     _check_authority(document, territory)
     _check_place(document, territory)
     _check_feeds(document, territory, known_sources)
@@ -131,7 +101,7 @@ def _our_schema() -> dict[str, Any]:
     return schema
 
 
-def _territory(document: Document, folder: Path) -> Territory:
+def _territory(document: Document, folder: Path, offered: Mapping[str, Feed]) -> Territory:
     value = document.value
     west, south, east, north = value["bbox"]
     return Territory(
@@ -149,15 +119,13 @@ def _territory(document: Document, folder: Path) -> Territory:
         bbox=(float(west), float(south), float(east), float(north)),
         reach_m=float(value.get("reach_m", DEFAULT_REACH_M)),
         synthetic=value.get("synthetic", False),
-        feeds={source: _feed(source, entry or {}) for source, entry in value["feeds"].items()},
+        feeds={
+            source: feed_of(source, entry) if entry else offered.get(source, Feed(source, (), ()))
+            for source, entry in value["feeds"].items()
+        },
         folder=folder,
         digest=document.digest,
     )
-
-
-def _feed(source: str, entry: dict[str, Any]) -> Feed:
-    files = (FilePattern(file["glob"], file.get("partial", False), file.get("date")) for file in entry.get("files", ()))
-    return Feed(source, tuple(entry.get("urls", ())), tuple(files))
 
 
 def _check_authority(document: Document, territory: Territory) -> None:
@@ -185,14 +153,4 @@ def _check_feeds(document: Document, territory: Territory, known_sources: Collec
                 ("feeds", source), f"no card describes the source {source!r}.", nearest(source, known_sources)
             )
         for index, pattern in enumerate(feed.files):
-            _check_date(document, ("feeds", source, "files", index, "date"), pattern.date)
-
-
-def _check_date(document: Document, place: tuple[str | int, ...], expression: str | None) -> None:
-    hint = r"For instance '_(\d{8})'."
-    try:
-        groups = re.compile(expression or "()").groups
-    except re.error as error:
-        raise document.problem(place, f"{expression!r} is not a regular expression: {error}.", hint) from error
-    if groups != 1:
-        raise document.problem(place, f"{expression!r} has {groups} groups, where one gives the date.", hint)
+            check_date(document, ("feeds", source, "files", index, "date"), pattern.date)

@@ -19,9 +19,9 @@ import pytest
 from raw_sources import boundaries
 from raw_sources.card import Card, Column, Layout
 from raw_sources.errors import ConfigurationError, MachineryError, Unreachable
+from raw_sources.feeds import FilePattern
 from raw_sources.fetching import FetchOptions
 from raw_sources.landing import Landed, Landing, Receipt, delivery_order
-from raw_sources.territory import FilePattern
 from tests.unit.scripted_server import Server, scripted_server, send
 
 NOW = datetime(2026, 8, 20, 6, 30, tzinfo=UTC)

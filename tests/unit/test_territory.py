@@ -9,7 +9,8 @@ import pytest
 
 from raw_sources.card import load_cards
 from raw_sources.errors import ConfigurationError
-from raw_sources.territory import FilePattern, is_siren, read_territory
+from raw_sources.feeds import FilePattern
+from raw_sources.territory import is_siren, read_territory
 
 RAW_SOURCES = Path(__file__).parents[2] / "raw_sources"
 PARIS = RAW_SOURCES / "territories" / "paris"
