@@ -80,7 +80,12 @@ def _inside_box(_mart: str, parameters: Parameters, _tolerances: Tolerances) -> 
 
 def _matches_ledger(mart: str, parameters: Parameters, tolerances: Tolerances) -> str:
     staged, found = "coalesce(ledger.staged, 0)", "coalesce(observed.found, 0)"
-    broken = {"equal": f"{found} <> {staged}", "at_most": f"{found} > {staged} or ({found} = 0 and {staged} > 0)"}
+    at_most = f"{found} > {staged} or ({found} = 0 and {staged} > 0)"
+    gathered = ", ".join(literal(family) for family in parameters.get("gathered", ())) or "null"
+    broken = {
+        "equal": f"case when sources.family in ({gathered}) then {at_most} else {found} <> {staged} end",
+        "at_most": at_most,
+    }
     return f"""
 with ledger as (
     select mart_sources.source, sum(deliveries.staged) as staged
@@ -92,6 +97,7 @@ with ledger as (
 observed as (select source, count(*) as found from {MART_NAME} group by source)
 select coalesce(ledger.source, observed.source) as source
 from ledger full join observed on observed.source = ledger.source
+left join ops.sources as sources on sources.source = coalesce(ledger.source, observed.source)
 where ({broken[parameters["rows"]]}){_tolerated("coalesce(ledger.source, observed.source)", None, tolerances)}
 """.strip()
 

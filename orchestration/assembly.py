@@ -7,6 +7,7 @@ files over models of an absolute path (pitfall B8). Running dbt belongs to ``dbt
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -33,7 +34,10 @@ OPS_TABLES = (
     "territory",
     "last_release",
     "mart_sources",
+    "sources",
+    "territory_communes",
 )
+MEMBERS = Path("macros/_members.sql")
 
 
 def assemble(target: Path, cards: Iterable[Card], own_models: Path | None = None) -> str:
@@ -41,8 +45,10 @@ def assemble(target: Path, cards: Iterable[Card], own_models: Path | None = None
 
     Files whose content has not changed are left alone, so that dbt's partial parse stays valid.
     """
+    cards = list(cards)
     wanted = _project_files(own_models)
     wanted[Path("models/_raw_sources.yml")] = canonical_json(declared_sources(cards)).encode()
+    wanted[MEMBERS] = members_macro(cards).encode()
     for path, content in wanted.items():
         file = target / path
         if not file.is_file() or file.read_bytes() != content:
@@ -89,6 +95,16 @@ def declared_sources(cards: Iterable[Card]) -> dict[str, Any]:
     }
 
 
+def members_macro(cards: Iterable[Card]) -> str:
+    """Return the macro that names the staging models of a family: a new card joins its family by naming it."""
+    members: dict[str, list[str]] = {}
+    for card in sorted(cards, key=_source_of):
+        if card.family is not None:
+            members.setdefault(card.family, []).append(card.staging_model)
+    listed = json.dumps(members, sort_keys=True)
+    return f"{{% macro members(family) %}}{{{{ return({listed}.get(family, [])) }}}}{{% endmacro %}}\n"
+
+
 def _source_of(card: Card) -> str:
     return card.source
 
@@ -102,6 +118,7 @@ def _raw_table(card: Card) -> dict[str, Any]:
             "meta": {
                 "source": card.source,
                 "theme": card.theme,
+                "family": card.family,
                 "personal_columns": personal,
                 "dagster": {"asset_key": ["raw", card.raw_table]},
             }

@@ -117,7 +117,15 @@ def _announce(event: Any) -> None:
 def build(project: DbtProject, select: Sequence[str]) -> list[NodeResult]:
     """Build and test the selected nodes; a failing node skips what hangs from it and nothing else."""
     # Unit tests judge the code, not the data: `make test` runs them, a run does not.
-    result = invoke(project, ["build", "--exclude-resource-type", "unit_test", "--select", *select])
+    return _results(invoke(project, ["build", "--exclude-resource-type", "unit_test", "--select", *select]))
+
+
+def run_models(project: DbtProject, select: Sequence[str]) -> list[NodeResult]:
+    """Bring the selected models up to date, without testing them."""
+    return _results(invoke(project, ["run", "--select", *select]))
+
+
+def _results(result: dbtRunnerResult) -> list[NodeResult]:
     return [_node_result(one) for one in getattr(result.result, "results", [])]
 
 

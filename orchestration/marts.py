@@ -17,7 +17,10 @@ from raw_sources.files import read_json
 
 @dataclass(frozen=True)
 class MartNode:
-    """A mart with its place in the graph: ``row_sources`` give it rows, ``lineage`` all the sources that it reads."""
+    """A mart with its place in the graph: ``row_sources`` give it rows, ``lineage`` all the sources that it reads.
+
+    A mart's YAML names its row sources one by one (``row_sources``) or by their families (``row_families``).
+    """
 
     mart: Mart
     unique_id: str
@@ -50,8 +53,11 @@ def _mart_node(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> MartNode
         columns=tuple(_column(node, column) for column in node["columns"].values()),
         period_column=meta.get("period_column"),
     )
-    sources = sorted(set(_sources_above(manifest, node["unique_id"])))
-    return MartNode(mart, node["unique_id"], tuple(meta.get("row_sources", ())), tuple(sources))
+    above = dict(_sources_above(manifest, node["unique_id"]))
+    families = meta.get("row_families", ())
+    united = {source for source, family in above.items() if family in families}
+    rows = sorted({*meta.get("row_sources", ()), *united})
+    return MartNode(mart, node["unique_id"], tuple(rows), tuple(sorted(above)))
 
 
 def _column(node: Mapping[str, Any], column: Mapping[str, Any]) -> MartColumn:
@@ -73,11 +79,13 @@ def _column(node: Mapping[str, Any], column: Mapping[str, Any]) -> MartColumn:
     )
 
 
-def _sources_above(manifest: Mapping[str, Any], unique_id: str) -> Iterator[str]:
+def _sources_above(manifest: Mapping[str, Any], unique_id: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the sources that a node reads, through any number of models, each with its family."""
     for parent in manifest["parent_map"].get(unique_id, ()):
         if parent.startswith("source."):
             source = manifest["sources"][parent]
             if source["source_name"] == "raw":
-                yield source["config"]["meta"]["source"]
+                meta = source["config"]["meta"]
+                yield meta["source"], meta.get("family")
         else:
             yield from _sources_above(manifest, parent)

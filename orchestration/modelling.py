@@ -5,14 +5,15 @@ What a model says is in ``dbt_project``; how dbt is called, in ``dbt_runs``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from exports.card import ExportCard
 from orchestration import warehouse
 from orchestration.assembly import assemble
-from orchestration.dbt_runs import DbtProject, NodeResult, build, parse
+from orchestration.dbt_runs import DbtProject, NodeResult, build, parse, run_models
 from orchestration.marts import MartNode, read_marts
 from orchestration.project import Project
 from orchestration.receiving import as_of, loaded_deliveries
@@ -55,7 +56,9 @@ def prepare_warehouse(
 ) -> date:
     """Show dbt the deliveries, the territory and the last releases; return the date up to which data are known."""
     deliveries = loaded_deliveries(project, workspace)
-    known = asked or as_of(deliveries) or date(1970, 1, 1)  # nothing received: no row will carry this date
+    known = (
+        asked or as_of(deliveries, project.cards) or date(1970, 1, 1)
+    )  # nothing received: no row will carry this date
     workspace.warehouse.parent.mkdir(parents=True, exist_ok=True)
     with connect(workspace.warehouse, workspace.duckdb) as connection:
         connection.execute("begin")
@@ -66,6 +69,7 @@ def prepare_warehouse(
         warehouse.show_malformed(connection, project.cards, workspace.raw, deliveries)
         warehouse.record_deliveries(connection, deliveries)
         warehouse.record_territory(connection, project.territory, known)
+        warehouse.record_sources(connection, project.cards.values(), project.territory.feeds)
         warehouse.record_mart_sources(connection, {key: node.row_sources for key, node in marts.items()})
         warehouse.record_last_release(connection, last_released_rows(project, workspace))
         connection.execute("commit")
@@ -93,8 +97,32 @@ def _rows_by_source(files: Sequence[str], card: ExportCard) -> list[tuple[str, s
 
 
 def build_theme(project: Project, workspace: Workspace, theme: str) -> list[NodeResult]:
-    """Build and test the models of one theme."""
-    return build(_dbt_project(project, workspace), theme_selection(theme))
+    """Build and test the models of one theme, those of other themes that it reads first.
+
+    These are brought up to date without their tests, so that what is wrong in another theme's data or marts does not
+    stop this one; a model that cannot be built does.
+    """
+    dbt = _dbt_project(project, workspace)
+    borrowed = models_of_other_themes(read_json(dbt.manifest), theme)
+    lent = run_models(dbt, borrowed) if borrowed else []
+    return failures(lent) or build(dbt, theme_selection(theme))
+
+
+def models_of_other_themes(manifest: Mapping[str, Any], theme: str) -> list[str]:
+    """Return the models outside a theme that its models read, directly or through others; by name, sorted."""
+    found: set[str] = set()
+    waiting = [key for key, node in manifest["nodes"].items() if is_model_of(node, theme)]
+    while waiting:
+        for parent in manifest["parent_map"].get(waiting.pop(), ()):
+            if parent.startswith("model.") and parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return sorted(manifest["nodes"][key]["name"] for key in found if not is_model_of(manifest["nodes"][key], theme))
+
+
+def is_model_of(node: Mapping[str, Any], theme: str) -> bool:
+    """Tell whether a node of the manifest is a model of the theme: the folder below its layer names it."""
+    return node["resource_type"] == "model" and len(node["fqn"]) > 3 and node["fqn"][2] == theme
 
 
 def theme_selection(theme: str) -> list[str]:

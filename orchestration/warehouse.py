@@ -114,7 +114,7 @@ def _delivery_row(delivery: Delivery) -> list[object]:
 
 
 def record_territory(connection: duckdb.DuckDBPyConnection, territory: Territory, as_of: date) -> None:
-    """Replace the one row of ``ops.territory``."""
+    """Replace the one row of ``ops.territory``, and the communes of ``ops.territory_communes``."""
     min_lon, min_lat, max_lon, max_lat = territory.bbox
     connection.execute("delete from ops.territory")
     connection.execute(
@@ -131,6 +131,20 @@ def record_territory(connection: duckdb.DuckDBPyConnection, territory: Territory
             territory.synthetic,
         ],
     )
+    connection.execute("delete from ops.territory_communes")
+    for code in territory.communes:
+        connection.execute("insert into ops.territory_communes values (?, ?)", [territory.communes_vintage, code])
+
+
+def record_sources(connection: duckdb.DuckDBPyConnection, cards: Iterable[Card], enabled: Iterable[str]) -> None:
+    """Replace ``ops.sources``: what the cards say of each source."""
+    chosen = set(enabled)
+    connection.execute("delete from ops.sources")
+    for card in cards:
+        connection.execute(
+            "insert into ops.sources values (?, ?, ?, ?, ?, ?)",
+            [card.source, card.theme, card.family, card.time_zone, card.repeated_hour, card.source in chosen],
+        )
 
 
 def record_mart_sources(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, Iterable[str]]) -> None:

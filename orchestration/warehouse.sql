@@ -61,6 +61,22 @@ create table if not exists ops.territory (
     is_synthetic boolean
 );
 
+-- The communes of the territory, by their codes in one vintage of the official geographic code.
+create table if not exists ops.territory_communes (
+    vintage integer,
+    commune_code varchar
+);
+
+-- What the cards say of every source that the models may read, enabled or not.
+create table if not exists ops.sources (
+    source varchar,
+    theme varchar,
+    family varchar,
+    time_zone varchar,
+    repeated_hour varchar,
+    is_enabled boolean
+);
+
 create table if not exists ops.last_release (
     mart varchar,
     source varchar,

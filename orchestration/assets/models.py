@@ -51,9 +51,26 @@ class Translator(DagsterDbtTranslator):
         return "\n\n".join(text for text in said if text)
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
-        """Return the asset without its edges to the warehouse's own tables: everything reads ``ops.territory``."""
+        """Return the asset with its edges within the theme, and to raw tables.
+
+        Everything reads ``ops.territory``; and a step waits for what it has an edge to, so that an edge to a model of
+        another theme would stop a theme when the other fails. A theme builds what it borrows itself
+        (``modelling.build_theme``); the metadata names it.
+        """
         spec = super().get_asset_spec(manifest, unique_id, project)
-        return spec.replace_attributes(deps=[one for one in spec.deps if one.asset_key.path[1] != "ops"])
+        borrowed = self._borrowed(manifest, unique_id)
+        kept = [one for one in spec.deps if one.asset_key.path[1] != "ops" and one.asset_key not in borrowed]
+        named = ", ".join(sorted(key.to_user_string() for key in borrowed))
+        return spec.replace_attributes(deps=kept).merge_attributes(
+            metadata={"reads from other themes": named} if named else {}
+        )
+
+    def _borrowed(self, manifest: Mapping[str, Any], unique_id: str) -> set[dg.AssetKey]:
+        if not unique_id.startswith("model."):
+            return set()
+        theme = manifest["nodes"][unique_id]["fqn"][2]
+        parents = [manifest["nodes"][key] for key in manifest["parent_map"][unique_id] if key.startswith("model.")]
+        return {self.get_asset_key(node) for node in parents if not modelling.is_model_of(node, theme)}
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
         """Return the owner that the model's YAML names, else the theme's team."""
