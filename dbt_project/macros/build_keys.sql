@@ -51,7 +51,10 @@
     {%- for name in names -%} '{{ name }}', {% endfor -%} ''
 {%- endmacro %}
 
-{# What a model reads of the run besides its parents: the territory's facts, or the date up to which data are known. #}
+{#
+    What a model reads of the run besides its parents: the territory's facts, its communes, or the date up to which data
+    are known.
+#}
 {% macro run_facts_sql(reads) -%}
     (
         select
@@ -60,6 +63,12 @@
                 ''
                 {%- if 'territory' in reads %}, min_lon, min_lat, max_lon, max_lat, reach_m, time_zone{% endif %}
                 {%- if 'as_of' in reads %}, as_of{% endif %}
+                {%- if 'communes' in reads %},
+                (
+                    select string_agg(concat(vintage, ' ', commune_code), ',' order by vintage, commune_code)
+                    from ops.territory_communes
+                )
+                {%- endif %}
             ))
         from ops.territory
     )

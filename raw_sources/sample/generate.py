@@ -15,7 +15,7 @@ import numpy as np
 
 from raw_sources import files
 from raw_sources.errors import ConfigurationError
-from raw_sources.sample import BUNDLED_SEED, GENERATOR_VERSION, MANIFEST_NAME, town, works, writing
+from raw_sources.sample import BUNDLED_SEED, GENERATOR_VERSION, MANIFEST_NAME, place, town, works, writing
 from raw_sources.sample import defects as seeding
 from raw_sources.sample.scale import plan_for
 
@@ -73,13 +73,14 @@ def generate(
     aside = out.with_name(f".{out.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    place = town.build(plan, seed)
+    built = town.build(plan, seed)
     job = _Job(
-        place, seeding.Extracts(aside, {}), bundled or defects, defects and not bundled, progress or (lambda _: None)
+        built, seeding.Extracts(aside, {}), bundled or defects, defects and not bundled, progress or (lambda _: None)
     )
     traffic_rows = job.write_counts()
     job.write_works()
-    files.write_json(aside / "effects.json", works.effects_document(place.works, place.network))
+    place.write(job.extracts, plan)
+    files.write_json(aside / "effects.json", works.effects_document(built.works, built.network))
     files.write_json(aside / "defects.json", seeding.document(job.found))
     manifest = Manifest(
         version=GENERATOR_VERSION,

@@ -6,15 +6,18 @@ pair; degrees of meridian and parallel are those of published WGS84 tables.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 import shapely
 
+from orchestration.dbt_functions import register
 from raw_sources import geometry
 
 PARIS = (2.3522, 48.8566)
@@ -179,6 +182,50 @@ def test_no_pairs_give_no_distances():
     assert geometry.positions(geometry.parse([]), geometry.parse([])) == []
 
 
+# --- lengths ----------------------------------------------------------------------------------------------------
+
+
+def lengths(*texts: str | None) -> list[float]:
+    return [float(one) for one in geometry.lengths_m(geometry.parse(texts))]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_line_is_as_long_as_its_legs(place: Point):
+    points = [place, (place[0] + 0.004, place[1] + 0.003), (place[0] - 0.002, place[1] + 0.005)]
+    expected = sum(vincenty_m(start, end) for start, end in itertools.pairwise(points))
+    assert lengths(line(*points)) == pytest.approx([expected], rel=1e-4)
+
+
+def test_several_lines_are_as_long_as_all_of_them():
+    legs = [[(2.30, 48.85), (2.31, 48.85)], [(2.33, 48.86), (2.33, 48.87), (2.34, 48.87)]]
+    expected = sum(vincenty_m(start, end) for leg in legs for start, end in itertools.pairwise(leg))
+    collection = json.dumps(
+        {"type": "GeometryCollection", "geometries": [{"type": "LineString", "coordinates": leg} for leg in legs]}
+    )
+    assert lengths(text("MultiLineString", legs), collection) == pytest.approx([expected, expected], rel=1e-4)
+
+
+def test_what_is_no_line_has_no_length_and_does_not_disturb_the_others():
+    square = [[(2.30, 48.85), (2.31, 48.85), (2.31, 48.86), (2.30, 48.85)]]
+    points = [(2.30, 48.85), (2.31, 48.85)]
+    found = lengths(
+        text("Point", PARIS),
+        None,
+        line(*points),
+        text("Polygon", square),
+        "nothing",
+        text("MultiPoint", points),
+        text("LineString", []),
+    )
+    assert found == pytest.approx([0, 0, vincenty_m(*points), 0, 0, 0, 0], rel=1e-4)
+
+
+def test_a_length_does_not_depend_on_the_lines_measured_beside_it():
+    here, there = line(PARIS, (2.36, 48.86)), line(CAYENNE, (-52.32, 4.93))
+    assert lengths(here, None, there) == [*lengths(here), 0.0, *lengths(there)]
+    assert lengths() == []
+
+
 # --- envelopes --------------------------------------------------------------------------------------------------
 
 
@@ -245,3 +292,67 @@ def test_several_parts_have_no_direction():
     )
     assert position(parts, text("Point", (2.29, 48.85))) == "beside"
     assert position(parts, text("Point", (2.345, 48.85))) == "on"
+
+
+# --- what a contour contains, and other coordinate systems -------------------------------------------------------
+
+SQUARE = text(
+    "Polygon", [[[0, 0], [2, 0], [2, 2], [0, 2], [0, 0]], [[0.5, 0.5], [1, 0.5], [1, 1], [0.5, 1], [0.5, 0.5]]]
+)
+
+
+def test_a_point_is_in_its_contour_on_its_edge_or_out_of_it() -> None:
+    places = [(0.2, 0.2), (2.0, 1.0), (0.75, 0.75), (0.5, 0.75), (3.0, 1.0)]
+    lon, lat = (np.asarray(side) for side in zip(*places, strict=True))
+    assert geometry.contains([SQUARE] * 5, lon, lat) == [True, True, False, True, False]
+
+
+def test_a_missing_contour_or_point_contains_nothing_known() -> None:
+    lon, lat = np.asarray([1.5, 1.5, np.nan]), np.asarray([1.5, 1.5, 1.5])
+    assert geometry.contains([None, "not a contour", SQUARE], lon, lat) == [None, None, None]
+
+
+def test_points_keep_the_contour_they_were_given() -> None:
+    other = text("Polygon", [[[10, 0], [12, 0], [12, 2], [10, 2], [10, 0]]])
+    lon, lat = np.asarray([1.5, 1.5, 11.0]), np.asarray([1.5, 1.5, 1.0])
+    assert geometry.contains([SQUARE, other, other], lon, lat) == [True, False, True]
+
+
+# Published origins: Lambert 93, 3 degrees east and 46.5 north at 700 km and 6600 km; UTM zone 31 north, 3 degrees east
+# on the equator at 500 km.
+@pytest.mark.parametrize(
+    ("crs", "metres", "degrees"),
+    [
+        ("EPSG:2154", [700000, 6600000], (3, 46.5)),
+        ("EPSG:32631", [500000, 0], (3, 0)),
+        ("EPSG:4326", [2.5, 48], (2.5, 48)),
+    ],
+)
+def test_other_systems_come_out_in_degrees(crs: str, metres: list[float], degrees: tuple[float, float]) -> None:
+    (point,) = geometry.to_wgs84(geometry.parse([text("Point", metres)]), crs)
+    assert (point.x, point.y) == pytest.approx(degrees, abs=1e-8)
+
+
+def test_a_line_keeps_its_order_and_a_missing_geometry_stays_missing() -> None:
+    moved = geometry.to_wgs84(geometry.parse([line((650000, 6860000), (652000, 6862000)), None]), "EPSG:2154")
+    coordinates = shapely.get_coordinates(moved[0])
+    assert coordinates[0, 0] < coordinates[1, 0] and coordinates[0, 1] < coordinates[1, 1]
+    assert coordinates[0] == pytest.approx([2.3186, 48.8390], abs=1e-3)
+    assert moved[1] is None
+
+
+def test_coordinates_that_a_system_cannot_express_are_no_geometry() -> None:
+    (moved,) = geometry.to_wgs84(geometry.parse([text("Point", [1e12, 1e12])]), "EPSG:32631")
+    assert moved is None
+
+
+def test_models_see_the_functions_as_sql() -> None:
+    with duckdb.connect() as connection:
+        register(connection)
+        row = connection.execute(
+            "select geo_contains($1, 0.2, 0.2), geo_contains($1, null, 0.2), geo_box($1), geo_box('broken').min_lon, "
+            "geo_to_wgs84($2, 'EPSG:32631'), geo_to_wgs84($2, null)",
+            [SQUARE, text("Point", [500000, 0])],
+        ).fetchone()
+    box = {"min_lon": 0.0, "min_lat": 0.0, "max_lon": 2.0, "max_lat": 2.0}
+    assert row == (True, None, box, None, '{"type":"Point","coordinates":[3.0,0.0]}', None)

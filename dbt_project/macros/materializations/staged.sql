@@ -33,6 +33,7 @@
     {%- set code_key = local_md5(
         sql ~ settings['key'] | join(',') ~ settings['period'] ~ settings['versions'] | join(',')
         ~ settings['snapshot'] ~ config.get('reads', []) | join(',')
+        ~ (env_var('HALLE_GEOMETRY', '') if 'geometry' in config.get('reads', []) else '')
     ) -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set fresh = existing is none or code_key_of_table(model.name ~ '__records') != code_key -%}

@@ -1,0 +1,27 @@
+-- The calendar as published: every column of the intermediate one, which other themes read.
+select
+    day_on,
+    year,
+    quarter,
+    month,
+    day_of_month,
+    day_of_year,
+    iso_year,
+    iso_week,
+    iso_weekday,
+    period_month,
+    is_weekend,
+    is_public_holiday,
+    public_holiday_fr,
+    public_holiday_en,
+    is_public_holiday_alsace_moselle,
+    alsace_moselle_holiday_fr,
+    alsace_moselle_holiday_en,
+    is_working_day,
+    is_working_day_alsace_moselle,
+    is_bridge_day,
+    duration_hours,
+    is_school_holiday_zone_a,
+    is_school_holiday_zone_b,
+    is_school_holiday_zone_c
+from {{ ref('int_territory__calendar') }}
