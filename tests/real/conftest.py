@@ -1,6 +1,6 @@
-"""One run of the City of Paris on its real extracts, from the command line, and the means to question what it says.
+"""Runs of authorities on real extracts, from the command line, and the means to question what they say.
 
-The run is made once; a test that changes anything works on a copy.
+Each is made once; a test that changes anything works on a copy.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ TERRITORY = PROJECT / "raw_sources" / "territories" / "paris"
 
 
 @dataclass(frozen=True)
-class Paris:
-    """The territory's DATA, and the extracts that it was made from."""
+class Authority:
+    """A territory's folder, its DATA, and the extracts that it was made from."""
 
     data: Path
     extracts: Path
+    territory: Path = TERRITORY
 
     def halle(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command of ``halle`` on DATA."""
@@ -35,7 +36,7 @@ class Paris:
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """Take the extracts the whole way."""
-        return self.halle("run", "--territory", TERRITORY, "--extracts", self.extracts)
+        return self.halle("run", "--territory", self.territory, "--extracts", self.extracts)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the analysts' copy."""
@@ -62,22 +63,22 @@ def without_settings() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class ParisRun:
+class AuthorityRun:
     """The first run, and how it ended."""
 
-    paris: Paris
+    paris: Authority
     ended: subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
-def paris_run(real_extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> ParisRun:
+def paris_run(real_extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> AuthorityRun:
     """Run the City of Paris on its real extracts, once."""
-    paris = Paris(tmp_path_factory.mktemp("paris") / "data", real_extracts.resolve())
-    return ParisRun(paris, paris.run())
+    paris = Authority(tmp_path_factory.mktemp("paris") / "data", real_extracts.resolve())
+    return AuthorityRun(paris, paris.run())
 
 
 @pytest.fixture(scope="session")
-def paris(paris_run: ParisRun) -> Paris:
+def paris(paris_run: AuthorityRun) -> Authority:
     """Return the territory once its run is known to have succeeded."""
     assert paris_run.ended.returncode == 0, paris_run.ended.stdout + paris_run.ended.stderr
     return paris_run.paris

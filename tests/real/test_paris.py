@@ -18,7 +18,7 @@ import pytest
 import shapely
 
 from raw_sources import geometry
-from tests.real.conftest import Paris, ParisRun
+from tests.real.conftest import Authority, AuthorityRun
 
 ARCHIVE_2010 = "paris_historique_convention_2010.csv"
 ARCHIVE_2019 = "paris_historique_convention_2019.csv"
@@ -48,7 +48,7 @@ LEDGER = {
 # --- the run ----------------------------------------------------------------------------------------------------
 
 
-def test_the_run_ends_well_and_releases_the_three_marts(paris_run: ParisRun):
+def test_the_run_ends_well_and_releases_the_three_marts(paris_run: AuthorityRun):
     assert paris_run.ended.returncode == 0, paris_run.ended.stdout + paris_run.ended.stderr
     assert "Traceback" not in paris_run.ended.stdout + paris_run.ended.stderr
     public = paris_run.paris.data / "public"
@@ -63,12 +63,12 @@ def test_the_run_ends_well_and_releases_the_three_marts(paris_run: ParisRun):
     assert rows["comptages-chantiers-journaliers"] > 5_000
 
 
-def test_nothing_of_it_is_marked_synthetic(paris: Paris):
+def test_nothing_of_it_is_marked_synthetic(paris: Authority):
     for release in (paris.data / "public").glob("*/latest/release.json"):
         assert "SYNTH" not in release.read_text().upper().replace('"SYNTHETIC": FALSE', "")
 
 
-def test_every_record_is_accounted_for(paris: Paris):
+def test_every_record_is_accounted_for(paris: Authority):
     ledger = paris.ask(
         "select file_name, records_read, staged, rejected, superseded, duplicate, out_of_scope, malformed, raw_rows "
         "from ops.ledger"
@@ -77,7 +77,7 @@ def test_every_record_is_accounted_for(paris: Paris):
     assert [row for row in ledger if row[1] != row[7] + row[8] or row[8] != sum(row[2:7])] == []
 
 
-def test_the_published_tree_verifies(paris: Paris):
+def test_the_published_tree_verifies(paris: Authority):
     done = paris.halle("verify")
     assert done.returncode == 0, done.stdout
     assert "FAILED" not in done.stdout
@@ -85,7 +85,7 @@ def test_the_published_tree_verifies(paris: Paris):
         assert "NOT RUN" not in done.stdout
 
 
-def test_every_refused_record_is_explained(paris: Paris):
+def test_every_refused_record_is_explained(paris: Authority):
     explained = paris.rejects()
     refused = {
         row[0]: row[1] for row in paris.ask("select source, sum(rejected + malformed) from ops.ledger group by 1")
@@ -98,7 +98,7 @@ def test_every_refused_record_is_explained(paris: Paris):
     assert counted == refused
 
 
-def test_a_second_run_has_nothing_to_do(paris: Paris):
+def test_a_second_run_has_nothing_to_do(paris: Authority):
     before = fingerprints(paris.data / "public")
     done = paris.run()
     assert done.returncode == 0, done.stderr
@@ -107,8 +107,8 @@ def test_a_second_run_has_nothing_to_do(paris: Paris):
 
 
 @pytest.mark.slow
-def test_replay_gives_the_same_tree_byte_for_byte(paris: Paris, tmp_path: Path):
-    copy = Paris(tmp_path / "data", paris.extracts)
+def test_replay_gives_the_same_tree_byte_for_byte(paris: Authority, tmp_path: Path):
+    copy = Authority(tmp_path / "data", paris.extracts)
     shutil.copytree(paris.data, copy.data, symlinks=True)
     shutil.rmtree(copy.data / "warehouse")
     done = copy.run()
@@ -128,7 +128,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
 # --- counters ---------------------------------------------------------------------------------------------------
 
 
-def test_every_layout_reaches_the_mart(paris: Paris):
+def test_every_layout_reaches_the_mart(paris: Authority):
     found = paris.ask(
         "select counter_id, substr(period_month, 1, 4) in ('2023', '2024') as is_recent, count(*), "
         "min(hour_start_local), max(hour_start_local) from mobility.traffic_hourly "
@@ -144,14 +144,14 @@ def test_every_layout_reaches_the_mart(paris: Paris):
     ) == [(False, 8758), (True, 8759)]
 
 
-def test_a_page_of_the_api_is_one_hour_of_a_hundred_arcs(paris: Paris):
+def test_a_page_of_the_api_is_one_hour_of_a_hundred_arcs(paris: Authority):
     assert paris.ask(
         "select hour_start_local, count(*), count(distinct counter_id), count(flow_veh_h), count(occupancy_pct) "
         "from mobility.traffic_hourly where period_month = '2026-06' group by 1"
     ) == [("2026-06-20T23:00:00+02:00", 100, 100, 52, 60)]
 
 
-def test_hours_are_labelled_by_their_end(paris: Paris):
+def test_hours_are_labelled_by_their_end(paris: Authority):
     first = paris.ask(
         "select hour_start_at, hour_start_local, period_month from mobility.traffic_hourly order by 1 limit 1"
     )
@@ -160,7 +160,7 @@ def test_hours_are_labelled_by_their_end(paris: Paris):
     assert paris.value(last) == "2019-12-31T23:00:00+01:00"
 
 
-def test_days_of_the_clock_changes(paris: Paris):
+def test_days_of_the_clock_changes(paris: Authority):
     days = dict(
         paris.ask(
             "select substr(hour_start_local, 1, 10) as day_on, count(*) from mobility.traffic_hourly "
@@ -182,7 +182,7 @@ def test_days_of_the_clock_changes(paris: Paris):
 
 
 @pytest.mark.parametrize("day", ["2010-10-31", "2019-10-27", "2020-10-25", "2023-10-29", "2024-10-27"])
-def test_the_autumn_day_keeps_the_winter_two_o_clock_only(paris: Paris, day: str):
+def test_the_autumn_day_keeps_the_winter_two_o_clock_only(paris: Authority, day: str):
     labels = paris.ask(
         "select strftime(timezone('Europe/Paris', timezone('UTC', hour_start_at + interval 1 hour)), '%H:%M'), "
         "hour_start_local from mobility.traffic_hourly "
@@ -197,7 +197,7 @@ def test_the_autumn_day_keeps_the_winter_two_o_clock_only(paris: Paris, day: str
     ]
 
 
-def test_hours_that_do_not_exist_are_refused_with_a_reason(paris: Paris):
+def test_hours_that_do_not_exist_are_refused_with_a_reason(paris: Authority):
     (found,) = [one for one in paris.rejects() if one["source"] == "paris_comptages_permanents"]
     assert (found["count"], found["stage"]) == (2, "staging")
     assert found["reason"] == "this hour does not exist in legal time (spring change)"
@@ -207,7 +207,7 @@ def test_hours_that_do_not_exist_are_refused_with_a_reason(paris: Paris):
     ]
 
 
-def test_of_contradictory_duplicates_the_unrounded_occupancy_wins(paris: Paris):
+def test_of_contradictory_duplicates_the_unrounded_occupancy_wins(paris: Authority):
     # The overlapping weekly files say 12.3439 and 12.34389: a rounding of the same measure, not a correction.
     assert paris.ask(
         "select hour_start_local, occupancy_pct from mobility.traffic_hourly "
@@ -221,7 +221,7 @@ def test_of_contradictory_duplicates_the_unrounded_occupancy_wins(paris: Paris):
     ]
 
 
-def test_a_loop_that_gives_no_flow_measures_occupancy(paris: Paris):
+def test_a_loop_that_gives_no_flow_measures_occupancy(paris: Authority):
     kinds = (
         "select measure_kind, count(*), count(flow_veh_h), count(occupancy_pct) from mobility.traffic_hourly "
         f"where counter_id = '{CONVENTION}' and substr(hour_start_local, 1, 4) = "
@@ -232,21 +232,21 @@ def test_a_loop_that_gives_no_flow_measures_occupancy(paris: Paris):
     assert round(100 * (of_2019["none"] + of_2019["occupancy"]) / 8758) == 85
 
 
-def test_kinds_of_measure_are_never_mixed(paris: Paris):
+def test_kinds_of_measure_are_never_mixed(paris: Authority):
     assert paris.ask(
         "select distinct measure_kind, flow_veh_h is null, occupancy_pct is null and measure_kind <> 'count', "
         "measured_share from mobility.traffic_hourly order by 1"
     ) == [("count", False, False, 1), ("none", True, True, 0), ("occupancy", True, False, 1)]
 
 
-def test_unknown_states_and_empty_flows_of_the_export_of_2020(paris: Paris):
+def test_unknown_states_and_empty_flows_of_the_export_of_2020(paris: Authority):
     assert paris.ask(
         "select count(*) filter (where traffic_state = 'unknown'), count(*) filter (where flow_veh_h is null) "
         f"from mobility.traffic_hourly where counter_id = '{CHAMPS_ELYSEES}' and period_month < '2021'"
     ) == [(85, 77)]
 
 
-def test_arcs_called_invalid_are_kept(paris: Paris):
+def test_arcs_called_invalid_are_kept(paris: Authority):
     with (paris.extracts / "traffic" / EXPORT_2020).open(encoding="utf-8", newline="") as stream:
         invalid = [row for row in csv.DictReader(stream, delimiter=";") if row["Etat arc"] == "Invalide"]
     assert len(invalid) > 0.98 * 9452
@@ -258,7 +258,7 @@ def test_arcs_called_invalid_are_kept(paris: Paris):
     assert paris.value(kept) >= measured > 9_000
 
 
-def test_archives_take_their_place_from_the_referential(paris: Paris):
+def test_archives_take_their_place_from_the_referential(paris: Authority):
     (place,) = paris.ask(
         f"select distinct street, lon, lat from mobility.traffic_hourly where counter_id = '{CONVENTION}'"
     )
@@ -270,7 +270,7 @@ def test_archives_take_their_place_from_the_referential(paris: Paris):
 # --- works ------------------------------------------------------------------------------------------------------
 
 
-def test_sites_of_each_file(paris: Paris):
+def test_sites_of_each_file(paris: Authority):
     assert paris.ask("select source, count(*), sum(parts_count) from mobility.works_sites group by 1 order by 1") == [
         ("paris_chantiers", 3144, 5180),
         ("paris_chantiers_perturbants", 192, 192),
@@ -278,7 +278,7 @@ def test_sites_of_each_file(paris: Paris):
     ]
 
 
-def test_occupations_are_gathered_by_cite_request(paris: Paris):
+def test_occupations_are_gathered_by_cite_request(paris: Authority):
     with (paris.extracts / "roadworks" / "paris_chantiers_a_paris_2024_labels.csv").open(
         encoding="utf-8-sig", newline=""
     ) as stream:
@@ -291,14 +291,14 @@ def test_occupations_are_gathered_by_cite_request(paris: Paris):
     assert parts[several] >= requests.count(several) > 5
 
 
-def test_a_site_without_dates_is_given_none(paris: Paris):
+def test_a_site_without_dates_is_given_none(paris: Authority):
     undated = paris.ask(
         "select site_id, start_on, end_on, status from mobility.works_sites where start_on is null or end_on is null"
     )
     assert undated == [("CP002436", None, None, "unknown")]
 
 
-def test_private_building_works_stay_under_their_own_kind(paris: Paris):
+def test_private_building_works_stay_under_their_own_kind(paris: Authority):
     private = paris.value(
         "select sum(parts_count) from mobility.works_sites where source = 'paris_chantiers' "
         "and kind = 'building_works' and purpose = 'Construction ou réhabilitation d''immeuble'"
@@ -310,7 +310,7 @@ def test_private_building_works_stay_under_their_own_kind(paris: Paris):
     ) == [("building_works", 3104), ("network_works", 1703), ("public_space_works", 54), ("road_works", 319)]
 
 
-def test_two_files_describe_eleven_sites(paris: Paris):
+def test_two_files_describe_eleven_sites(paris: Authority):
     groups = paris.ask(
         "select site_group_id, count(*), count(*) filter (where is_group_primary), "
         "max(source) filter (where is_group_primary), sum(parts_count) filter (where source = 'paris_chantiers') "
@@ -322,7 +322,7 @@ def test_two_files_describe_eleven_sites(paris: Paris):
     assert paris.value("select count(*) from mobility.works_sites where is_group_primary") == 3472 - 11
 
 
-def test_matches_rest_on_the_request_and_on_the_place(paris: Paris):
+def test_matches_rest_on_the_request_and_on_the_place(paris: Authority):
     evidence = [
         json.loads(text)
         for (text,) in paris.ask("select match_evidence from mobility.works_sites where match_evidence is not null")
@@ -342,7 +342,7 @@ def test_matches_rest_on_the_request_and_on_the_place(paris: Paris):
     assert 0 < apart.min() < apart.max() < 30
 
 
-def test_closures_are_believed_by_their_instants(paris: Paris):
+def test_closures_are_believed_by_their_instants(paris: Authority):
     # The text period of the same record says 21:30: it is the UTC hour of 22:30+01:00.
     assert paris.ask(
         "select start_at, end_at, start_on, end_on, period_precision, location_detail, kind, disruption "
@@ -361,7 +361,7 @@ def test_closures_are_believed_by_their_instants(paris: Paris):
     ]
 
 
-def test_closures_cross_midnight_and_say_a_direction_or_none(paris: Paris):
+def test_closures_cross_midnight_and_say_a_direction_or_none(paris: Authority):
     closures = "from mobility.works_sites where source = 'paris_fermetures_voirie'"
     assert paris.ask(f"select count(*), count(*) filter (where end_on > start_on) {closures}") == [(136, 125)]
     assert dict(paris.ask(f"select location_detail, count(*) {closures} group by 1")) == {
@@ -373,21 +373,21 @@ def test_closures_cross_midnight_and_say_a_direction_or_none(paris: Paris):
     }
 
 
-def test_calendar_dates_are_never_made_into_instants(paris: Paris):
+def test_calendar_dates_are_never_made_into_instants(paris: Authority):
     assert paris.ask(
         "select source, period_precision, count(start_at), count(end_at) from mobility.works_sites "
         "where source <> 'paris_fermetures_voirie' group by 1, 2 order by 1"
     ) == [("paris_chantiers", "date", 0, 0), ("paris_chantiers_perturbants", "date", 0, 0)]
 
 
-def test_occupations_without_geometry_stay(paris: Paris):
+def test_occupations_without_geometry_stay(paris: Authority):
     assert paris.value("select count(*) from mobility.works_sites where geometry is null") == 4
 
 
 # --- the join ---------------------------------------------------------------------------------------------------
 
 
-def test_works_near_the_champs_elysees(paris: Paris):
+def test_works_near_the_champs_elysees(paris: Authority):
     near = f"from mobility.counter_works_daily where counter_id = '{CHAMPS_ELYSEES}' and day_on >= date '2023-10-01'"
     assert paris.ask(f"select count(distinct day_on), min(day_on), max(day_on) {near}") == [
         (384, date(2023, 10, 1), date(2024, 11, 28))
@@ -399,7 +399,7 @@ def test_works_near_the_champs_elysees(paris: Paris):
     assert paris.ask(f"select min(distance_m) > 40, max(distance_m) <= 500 {near}") == [(True, True)]
 
 
-def test_the_join_holds_only_active_sites_and_days_heard(paris: Paris):
+def test_the_join_holds_only_active_sites_and_days_heard(paris: Authority):
     assert (
         paris.ask(
             "select near.* from mobility.counter_works_daily as near "
