@@ -29,7 +29,7 @@ COLUMNS = ("schema", 0, "properties")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the raw table. ``headers`` are the names that layouts give it, as published.
+    """One column of the raw table. ``headers`` are the names that layouts give it, as published, the first wanted first.
 
     ``required`` says that a delivery without this header is refused; ``nullable`` that its cells may be empty.
     ``minimum`` and ``maximum`` bound what is plausible, in ``unit``; they refuse nothing by themselves.
@@ -153,7 +153,7 @@ class Card:
     def reading_digest(self) -> str:
         """SHA-256 of what reading a file depends on: a better description does not make raw data stale."""
         columns = [
-            [column.name, *sorted(column.headers), column.required, column.never_load, column.multiline]
+            [column.name, *column.headers, column.required, column.never_load, column.multiline]
             for column in self.columns
         ]
         layouts = [list(vars(layout).values()) for layout in self.layouts]

@@ -13,8 +13,21 @@
     end
 {%- endmacro %}
 
+{# True when the text is neither a GeoJSON geometry (RFC 7946, section 3.1) nor a feature. #}
 {% macro is_bad_geometry(text) -%}
-    ({{ text }} is not null and not json_valid({{ text }}))
+    (
+        {{ text }} is not null
+        and not coalesce(
+            list_contains(
+                [
+                    'Point', 'MultiPoint', 'LineString', 'MultiLineString', 'Polygon', 'MultiPolygon',
+                    'GeometryCollection', 'Feature'
+                ],
+                json_extract_string(case when json_valid({{ text }}) then {{ text }} end, '$.type')
+            ),
+            false
+        )
+    )
 {%- endmacro %}
 
 {# Longitude and latitude from "lat, lon", {"lon": …, "lat": …} or [lat, lon]. #}

@@ -12,33 +12,47 @@ with measured as (
     group by source, counter_id
 ),
 
+described as (
+    select * from {{ ref('int_mobility__counter_descriptions') }}
+),
+
 latest_validity as (
     select
+        measures_source,
         counter_id,
         max(valid_from_on) as valid_from_on
-    from {{ ref('stg_mobility__paris_referentiel_comptages') }}
-    group by counter_id
+    from described
+    group by measures_source, counter_id
 ),
 
 referenced as (
     select
-        'paris_comptages_permanents' as source,
+        arcs.measures_source as source,
         arcs.counter_id,
         min(arcs.street) as street,
+        min(arcs.road_ref) as road_ref,
+        min(arcs.commune_code) as commune_code,
+        cast(sum(cast(arcs.length_m as decimal(12, 2))) as double) as length_m,
         -- The parts of an arc are short: the mean of their points stands for the arc.
         {{ mean_degrees('arcs.lon') }} as lon,
         {{ mean_degrees('arcs.lat') }} as lat,
         {{ collect_geometries('arcs.geometry', 'arcs.geometry') }} as geometry
-    from {{ ref('stg_mobility__paris_referentiel_comptages') }} as arcs
+    from described as arcs
     inner join latest_validity
-        on arcs.counter_id = latest_validity.counter_id and arcs.valid_from_on = latest_validity.valid_from_on
-    group by arcs.counter_id
+        on arcs.measures_source = latest_validity.measures_source
+        and arcs.counter_id = latest_validity.counter_id
+        -- A referential without validities has one description of each counter.
+        and arcs.valid_from_on is not distinct from latest_validity.valid_from_on
+    group by arcs.measures_source, arcs.counter_id
 )
 
 select
     coalesce(measured.source, referenced.source) as source,
     coalesce(measured.counter_id, referenced.counter_id) as counter_id,
     coalesce(measured.street, referenced.street) as street,
+    referenced.road_ref,
+    referenced.commune_code,
+    referenced.length_m,
     -- A tenth of a metre: exports differ in the decimals beyond, and a place that only seems to move would have every
     -- month of its counter built again.
     cast(cast(coalesce(measured.lon, referenced.lon) as decimal(9, 6)) as double) as lon,

@@ -10,11 +10,11 @@ with claimed as (
         perturbing.site_id as left_site_id,
         occupying.source as right_source,
         occupying.site_id as right_site_id,
-        perturbing.cite_request_id,
+        perturbing.request_id,
         geo_distance_m(perturbing.geometry, occupying.geometry) as distance_m
     from {{ ref('int_mobility__works_announced') }} as perturbing
     inner join {{ ref('int_mobility__works_announced') }} as occupying
-        on perturbing.cite_request_id = occupying.cite_request_id
+        on perturbing.request_id = occupying.request_id
     where perturbing.source = 'paris_chantiers_perturbants' and occupying.source = 'paris_chantiers'
 )
 
@@ -23,9 +23,9 @@ select
     left_site_id,
     right_source,
     right_site_id,
-    'cite:' || cite_request_id as site_group_id,
+    'cite:' || request_id as site_group_id,
     'identifiant_ctv = demande_cite_id' as match_rule,
-    cite_request_id as match_value,
+    request_id as match_value,
     cast(distance_m as decimal(9, 1)) as distance_m
 from claimed
 where distance_m <= 250

@@ -36,18 +36,16 @@ select
     case
         when hours.flow_veh_h is not null then 'count'
         when hours.occupancy_pct is not null then 'occupancy'
-        when hours.speed_kmh is not null then 'floating_car_speed'
+        when hours.speed_kmh is not null and hours.is_floating_car then 'floating_car_speed'
+        when hours.speed_kmh is not null then 'speed'
         else 'none'
     end as measure_kind,
     hours.flow_veh_h,
     hours.occupancy_pct,
     hours.speed_kmh,
-    hours.traffic_state,
-    -- These sources publish whole hours or nothing.
-    cast(
-        case when coalesce(hours.flow_veh_h, hours.occupancy_pct, hours.speed_kmh) is null then 0 else 1 end
-        as decimal(5, 4)
-    ) as measured_share,
+    coalesce(hours.traffic_state, 'unknown') as traffic_state,
+    hours.measured_share,
+    hours.is_barred,
     case
         when coalesce(hours.flow_veh_h, hours.occupancy_pct, hours.speed_kmh) is null then 'not_measured'
         when hours.flow_veh_h > 12000 then 'implausible_flow'

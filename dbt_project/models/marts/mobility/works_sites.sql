@@ -7,6 +7,10 @@ with sites as (
     select * from {{ ref('int_mobility__works_announced') }}
 ),
 
+places as (
+    select * from {{ ref('int_mobility__works_places') }}
+),
+
 matched as (
     select
         left_source as source,
@@ -52,10 +56,16 @@ evidence as (
 
 grouped as (
     select
-        sites.*,
+        sites.* exclude (lon, lat, commune_code),
+        places.lon,
+        places.lat,
+        places.commune_code,
+        places.commune_vintage,
+        places.commune_origin,
         evidence.match_evidence,
         coalesce(evidence.site_group_id, sites.source || ':' || sites.site_id) as site_group_id
     from sites
+    left join places on sites.source = places.source and sites.site_id = places.site_id
     left join evidence on sites.source = evidence.source and sites.site_id = evidence.site_id
 ),
 
@@ -68,46 +78,70 @@ ranked as (
             order by source = 'paris_chantiers_perturbants' desc, source, site_id
         ) as rank_in_group
     from grouped
+),
+
+told as (
+    select
+        ranked.*,
+        case
+            when ranked.stated_phase = 'cancelled' then 'cancelled'
+            when ranked.start_on is null then 'unknown'
+            when ranked.start_on > territory.as_of and not ranked.in_latest_snapshot then 'cancelled'
+            when ranked.start_on > territory.as_of then 'planned'
+            when ranked.end_on < territory.as_of or not ranked.in_latest_snapshot then 'ended'
+            else 'ongoing'
+        end as status
+    from ranked
+    cross join {{ source('ops', 'territory') }} as territory
 )
 
 select
-    ranked.source,
-    ranked.site_id,
-    ranked.site_group_id,
-    ranked.rank_in_group = 1 as is_group_primary,
-    ranked.match_evidence,
-    ranked.kind,
-    ranked.purpose,
-    ranked.disruption,
-    ranked.disruption_level,
-    ranked.street,
-    ranked.location_detail,
-    ranked.responsible_body,
-    ranked.start_on,
-    ranked.end_on,
-    ranked.start_at,
-    ranked.end_at,
-    ranked.period_precision,
-    case
-        when ranked.announced_state = 'cancelled' then 'cancelled'
-        when ranked.start_on is null then 'unknown'
-        when ranked.start_on > territory.as_of and not ranked.in_latest_snapshot then 'cancelled'
-        when ranked.start_on > territory.as_of then 'planned'
-        when ranked.end_on < territory.as_of or not ranked.in_latest_snapshot then 'ended'
-        else 'ongoing'
-    end as status,
-    cast(to_json(ranked.announced_versions) as varchar) as announced_versions,
-    cast(len(ranked.announced_versions) as integer) as version_count,
-    try_cast(substr(ranked.announced_versions[1]."end", 1, 10) as date) as first_announced_end_on,
+    source,
+    site_id,
+    site_group_id,
+    rank_in_group = 1 as is_group_primary,
+    match_evidence,
+    kind,
+    purpose,
+    disruption,
+    disruption_level,
+    street,
+    location_detail,
+    road_ref,
+    direction,
+    lanes_closed,
+    schedule,
+    responsible_body,
+    start_on,
+    end_on,
+    start_at,
+    end_at,
+    period_precision,
+    period_text,
+    status,
+    announced_state,
+    stated_phase,
+    coalesce(
+        stated_phase in ('planned', 'ongoing', 'ended')
+        and status <> 'unknown'
+        and stated_phase <> status,
+        false
+    ) as phase_contradicts_dates,
+    cast(to_json(announced_versions) as varchar) as announced_versions,
+    cast(len(announced_versions) as integer) as version_count,
+    try_cast(substr(announced_versions[1]."end", 1, 10) as date) as first_announced_end_on,
     cast(date_diff(
-        'day', try_cast(substr(ranked.announced_versions[1]."end", 1, 10) as date), ranked.end_on
+        'day', try_cast(substr(announced_versions[1]."end", 1, 10) as date), end_on
     ) as integer) as end_slippage_days,
-    cast(ranked.parts_count as integer) as parts_count,
-    ranked.occupies_carriageway,
-    ranked.surface_m2,
-    ranked.district_code,
-    ranked.geometry,
-    ranked.lon,
-    ranked.lat
-from ranked
-cross join {{ source('ops', 'territory') }} as territory
+    cast(parts_count as integer) as parts_count,
+    occupies_carriageway,
+    surface_m2,
+    commune_code,
+    commune_vintage,
+    commune_origin,
+    commune_name,
+    district_code,
+    geometry,
+    lon,
+    lat
+from told

@@ -1,6 +1,6 @@
 {{ config(
     key=['part_id'],
-    versions=['start_on', 'end_on'],
+    versions=['start_on', 'end_on', 'start_at', 'end_at'],
     snapshot=true,
     reads=['territory'],
 ) }}
@@ -17,7 +17,7 @@ typed as (
         _delivery_id,
         _record_no,
         trim(num_emprise) as part_id,
-        nullif(trim(demande_cite_id), '') as cite_request_id,
+        nullif(trim(demande_cite_id), '') as request_id,
         cp_arrondissement as district_code,
         chantier_categorie as category,
         chantier_synthese as purpose,
@@ -25,13 +25,13 @@ typed as (
         surface as surface_text,
         date_debut as start_text,
         date_fin as end_text,
-        geo_shape as geometry_text,
+        coalesce(geo_shape, geometry) as geometry_text,
         coalesce(localisation_detail, '') as occupations,
         coalesce(localisation_stationnement, '') as parking,
         {{ parse_number('surface') }} as surface_m2,
         {{ parse_date('date_debut', 'Europe/Paris') }} as start_on,
         {{ parse_date('date_fin', 'Europe/Paris') }} as end_on,
-        {{ geojson_geometry('geo_shape') }} as geometry,
+        {{ geojson_geometry('coalesce(geo_shape, geometry)') }} as geometry,
         {{ point_lon('geo_point_2d') }} as lon,
         {{ point_lat('geo_point_2d') }} as lat
     from published
@@ -47,8 +47,9 @@ placed as (
 select
     _delivery_id,
     _record_no,
+    coalesce(request_id, part_id) as site_id,
     part_id,
-    cite_request_id,
+    request_id,
     case
         when category like 'Tiers%' then 'building_works'
         when category like 'Opérateurs de réseau%' then 'network_works'
@@ -71,6 +72,9 @@ select
     surface_m2,
     start_on,
     end_on,
+    cast(null as timestamp) as start_at,
+    cast(null as timestamp) as end_at,
+    'date' as period_precision,
     district_code,
     geometry,
     lon,
@@ -83,7 +87,7 @@ select
         when end_text is not null and end_on is null then 'the end is not a date: ' || end_text
         when end_on < start_on then 'ends before it starts: ' || start_text || ' to ' || end_text
         when {{ is_not_a_number('surface_text') }} then 'the surface is not a number: ' || surface_text
-        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not valid JSON'
+        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not GeoJSON'
         when place = 'swapped' then 'longitude and latitude look swapped'
     end as _reject_reason
 from placed

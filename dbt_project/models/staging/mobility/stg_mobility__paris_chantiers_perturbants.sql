@@ -1,6 +1,6 @@
 {{ config(
     key=['site_id'],
-    versions=['start_on', 'end_on'],
+    versions=['start_on', 'end_on', 'start_at', 'end_at'],
     snapshot=true,
     reads=['territory'],
 ) }}
@@ -17,7 +17,7 @@ typed as (
         _delivery_id,
         _record_no,
         trim(identifiant) as site_id,
-        nullif(trim(identifiant_ctv), '') as cite_request_id,
+        nullif(trim(identifiant_ctv), '') as request_id,
         cp_arrondissement as district_code,
         objet as purpose,
         voie as street,
@@ -28,11 +28,11 @@ typed as (
         date_debut as start_text,
         date_fin as end_text,
         niveau_perturbation as level_text,
-        geo_shape as geometry_text,
+        coalesce(geo_shape, geometry) as geometry_text,
         try_cast(niveau_perturbation as integer) as disruption_level,
         {{ parse_date('date_debut', 'Europe/Paris') }} as start_on,
         {{ parse_date('date_fin', 'Europe/Paris') }} as end_on,
-        {{ geojson_geometry('geo_shape') }} as geometry,
+        {{ geojson_geometry('coalesce(geo_shape, geometry)') }} as geometry,
         {{ point_lon('geo_point_2d') }} as lon,
         {{ point_lat('geo_point_2d') }} as lat
     from published
@@ -49,7 +49,7 @@ select
     _delivery_id,
     _record_no,
     site_id,
-    cite_request_id,
+    request_id,
     case
         when purpose like '%_IMMEUBLE' then 'building_works'
         when purpose like '%RESEAU%' then 'network_works'
@@ -66,11 +66,16 @@ select
         else 'unknown'
     end as disruption,
     disruption_level,
+    -- A disruptive site is one that takes from the carriageway, whatever it does to it.
+    impact in ('BARRAGE_TOTAL', 'IMPASSE', 'SENS_UNIQUE', 'RESTREINTE') as occupies_carriageway,
     street,
     location_detail,
     responsible_body,
     start_on,
     end_on,
+    cast(null as timestamp) as start_at,
+    cast(null as timestamp) as end_at,
+    'date' as period_precision,
     announced_state,
     district_code,
     geometry,
@@ -85,7 +90,7 @@ select
         when end_on < start_on then 'ends before it starts: ' || start_text || ' to ' || end_text
         when level_text is not null and disruption_level is null
             then 'the disruption level is not a number: ' || level_text
-        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not valid JSON'
+        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not GeoJSON'
         when place = 'swapped' then 'longitude and latitude look swapped'
     end as _reject_reason
 from placed

@@ -1,6 +1,6 @@
 {{ config(
     key=['site_id'],
-    versions=['start_at', 'end_at'],
+    versions=['start_on', 'end_on', 'start_at', 'end_at'],
     snapshot=true,
     reads=['territory'],
 ) }}
@@ -23,10 +23,10 @@ typed as (
         etat as state_text,
         date_debut as start_text,
         date_fin as end_text,
-        geo_shape as geometry_text,
+        coalesce(geo_shape, geometry) as geometry_text,
         {{ parse_instant('date_debut', 'Europe/Paris') }} as start_at,
         {{ parse_instant('date_fin', 'Europe/Paris') }} as end_at,
-        {{ geojson_geometry('geo_shape') }} as geometry,
+        {{ geojson_geometry('coalesce(geo_shape, geometry)') }} as geometry,
         {{ point_lon('geo_point_2d') }} as lon,
         {{ point_lat('geo_point_2d') }} as lat
     from published
@@ -43,17 +43,24 @@ select
     _delivery_id,
     _record_no,
     site_id,
-    closure_type,
+    'closure' as kind,
+    closure_type as purpose,
+    'road_closed' as disruption,
+    true as occupies_carriageway,
     street,
-    direction_text,
+    direction_text as location_detail,
+    case when direction_text is not null then 'one' else 'unknown' end as direction,
+    state_text as announced_state,
     case
         when state_text like 'Planifi%' then 'planned'
         when state_text like 'Termin%' then 'ended'
         when state_text like 'Annul%' then 'cancelled'
-        else 'unknown'
-    end as announced_state,
+    end as stated_phase,
+    cast({{ legal_time('start_at', 'Europe/Paris') }} as date) as start_on,
+    cast({{ legal_time('end_at', 'Europe/Paris') }} as date) as end_on,
     start_at,
     end_at,
+    'instant' as period_precision,
     geometry,
     lon,
     lat,
@@ -64,7 +71,7 @@ select
         when start_text is not null and start_at is null then 'the start cannot be read: ' || start_text
         when end_text is not null and end_at is null then 'the end cannot be read: ' || end_text
         when end_at < start_at then 'ends before it starts: ' || start_text || ' to ' || end_text
-        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not valid JSON'
+        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not GeoJSON'
         when place = 'swapped' then 'longitude and latitude look swapped'
     end as _reject_reason
 from placed

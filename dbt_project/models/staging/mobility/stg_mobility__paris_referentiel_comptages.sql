@@ -19,9 +19,9 @@ typed as (
         trim(iu_ac) as counter_id,
         replace(libelle, '_', ' ') as street,
         date_debut as valid_from_text,
-        geo_shape as geometry_text,
+        coalesce(geo_shape, geometry) as geometry_text,
         {{ parse_date('date_debut', 'Europe/Paris') }} as valid_from_on,
-        {{ geojson_geometry('geo_shape') }} as geometry,
+        {{ geojson_geometry('coalesce(geo_shape, geometry)') }} as geometry,
         {{ point_lon('geo_point_2d') }} as lon,
         {{ point_lat('geo_point_2d') }} as lat
     from published
@@ -37,6 +37,7 @@ placed as (
 select
     _delivery_id,
     _record_no,
+    'paris_comptages_permanents' as measures_source,
     counter_id,
     coalesce(valid_from_on, date '1900-01-01') as valid_from_on,
     coalesce(geometry, '') as geometry,
@@ -49,7 +50,7 @@ select
         when counter_id is null or counter_id = '' then 'no arc identifier'
         when valid_from_text is not null and valid_from_on is null
             then 'the start of validity is not a date: ' || valid_from_text
-        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not valid JSON'
+        when {{ is_bad_geometry('geometry_text') }} then 'the geometry is not GeoJSON'
         when place = 'swapped' then 'longitude and latitude look swapped'
     end as _reject_reason
 from placed
