@@ -29,9 +29,10 @@ COLUMNS = ("schema", 0, "properties")
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the raw table. ``headers`` are the names that layouts give it, as published, the first wanted first.
+    """One column of the raw table. ``headers`` are the names that layouts give it, as published, preferred first.
 
-    ``required`` says that a delivery without this header is refused; ``nullable`` that its cells may be empty.
+    In XML and JSON a header may be a path (``core_details/road_names``). ``required`` says that a delivery without any
+    of the headers is refused; ``nullable`` that cells may be empty.
     ``minimum`` and ``maximum`` bound what is plausible, in ``unit``; they refuse nothing by themselves.
     """
 
@@ -79,8 +80,8 @@ class Card:
 
     ``family`` names the records that the source unites with those of other producers, None when it stands alone;
     ``repeated_hour`` says whether both hours called 02:00 in autumn are ``published``, or one is ``lost``. The files of
-    a ``reference`` (codes, boundaries, calendars) carry the date of their vintage, not of an observation. ``feed`` is where
-    the producer's files come from, for territories that name no other place.
+    a ``reference`` (codes, boundaries, calendars) carry the date of their vintage, not of an observation. ``feed`` is
+    where the producer's files come from, for territories that name no other place.
     """
 
     source: str

@@ -13,8 +13,8 @@ def is_feature(value: dict[str, Any]) -> bool:
     return value.get("type") == "Feature" and "properties" in value
 
 
-def unwrap_feature(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of a feature; a property ``id`` or ``geometry`` comes before the feature's own member."""
+def unwrap_feature(value: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a feature's own ``geometry`` and ``id``, and its properties: one of these names comes before its own."""
     properties = value.get("properties")
     own = {key: value[key] for key in ("geometry", "id") if key in value}
-    return own | (properties if isinstance(properties, dict) else {})
+    return own, properties if isinstance(properties, dict) else {}

@@ -1,13 +1,13 @@
-"""Lists of flat JSON records: Opendatasoft Explore v2.1 and exports, the older v1 envelope, plain arrays, JSON lines.
+"""Lists of JSON records: Opendatasoft Explore v2.1 and exports, the older v1 envelope, plain arrays, JSON lines.
 
-How a document is walked is in ``json_stream``; GeoJSON's features are unwrapped in ``geojson`` and read here like any
-other record.
+How a document is walked is in ``json_stream``, how headers lead into records in ``json_headers``; GeoJSON's features
+are unwrapped in ``geojson`` and read here like any other record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from os import SEEK_END
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from raw_sources.card import Card, Layout
 from raw_sources.errors import DeliveryRefused
 from raw_sources.readers.encoding import byte_order_mark, find_encoding
+from raw_sources.readers.json_headers import Headers, Members, View, fold
 from raw_sources.readers.json_stream import (
     LINES,
     WITHHELD,
@@ -27,7 +28,7 @@ from raw_sources.readers.json_stream import (
     compact,
     stream_records,
 )
-from raw_sources.readers.match import Match, ReadCount, claims, match_names, normalise, quoted
+from raw_sources.readers.match import Match, Names, ReadCount, match_names, quoted
 from raw_sources.readers.writer import RawWriter, raw_columns
 
 SAMPLE_RECORDS = 1000
@@ -39,7 +40,8 @@ _TOTALS = ("total_count", "nhits", "numberMatched", "totalFeatures")
 # Other members of an envelope may repeat values of the records (facets), so a cleaned file does not keep them.
 _KEPT_MEMBERS = (*_TOTALS, "type", "name", "crs", "numberReturned", "timeStamp")
 
-Unwrap = Callable[[dict[str, Any]], dict[str, Any]]
+# What stands beside the members of a record, and these.
+Unwrap = Callable[[Members], tuple[Members, Members]]
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,19 @@ class Probe:
     broken: Broken | None
 
 
-def unwrap_record(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of a record: its own members, or those of ``fields`` in the v1 and v2.0 envelopes."""
+def unwrap_record(value: Members) -> tuple[Members, Members]:
+    """Return the columns of a record: its own members, or a geometry and those of ``fields`` in v1 and v2.0."""
     inner = value.get("record", value)
     fields = inner.get("fields") if isinstance(inner, dict) else None
     if not isinstance(fields, dict):
-        return value
-    geometry = {"geometry": value["geometry"]} if value.get("geometry") is not None else {}
-    return geometry | fields
+        return {}, value
+    return {"geometry": value["geometry"]} if value.get("geometry") is not None else {}, fields
+
+
+def _members(unwrap: Unwrap, value: Members) -> Members:
+    """Return all members of a record; its own come before one of that name beside them."""
+    beside, own = unwrap(value)
+    return beside | own if beside else own
 
 
 def probe(path: Path, card: Card, declared: str | None) -> Probe:
@@ -67,7 +74,7 @@ def probe(path: Path, card: Card, declared: str | None) -> Probe:
     encoding = find_encoding(path, declared)
     envelope = Envelope()
     seen = list(_sample(path, encoding, envelope))
-    if envelope.container is None and _required_in(envelope.members, claims(card), card):
+    if envelope.container is None and Headers(card).holds_required(envelope.members):
         envelope = Envelope(container=LINES)
         seen = list(_sample(path, encoding, envelope))
     records = tuple(found.value for found in seen if isinstance(found, Record))
@@ -77,13 +84,6 @@ def probe(path: Path, card: Card, declared: str | None) -> Probe:
 def _sample(path: Path, encoding: str, envelope: Envelope) -> Iterator[Record | Broken]:
     anything = Form(recognises=lambda _: True, convert=lambda value: value)
     return islice(stream_records(path, encoding, envelope, anything), SAMPLE_RECORDS)
-
-
-def _required_in(members: dict[str, Any], wanted: dict[str, str], card: Card) -> bool:
-    found = {wanted.get(normalise(name)) for name in members}
-    return bool(members) and all(
-        column.name in found for column in card.columns if column.required and not column.never_load
-    )
 
 
 def inspect_json(path: Path, card: Card, layouts: Sequence[Layout], found: Probe, unwrap: Unwrap) -> Match:
@@ -97,10 +97,15 @@ def inspect_json(path: Path, card: Card, layouts: Sequence[Layout], found: Probe
             where=f"{path.name}, line {found.broken.line_no}",
             hint="Fetch the file again; this one is cut or damaged.",
         )
-    keys = tuple(dict.fromkeys(key for record in found.records for key in unwrap(record)))
-    names = match_names(keys, card)
-    if found.records and (names.lacking or names.clashes):
-        raise _bad_keys(path, keys, names.lacking, names.clashes)
+    records = [_members(unwrap, record) for record in found.records]
+    keys = tuple(dict.fromkeys(key for record in records for key in record))
+    names = _names(records, keys, card)
+    # Only two keys of one object contradict each other: elsewhere the order of a column's headers decides.
+    clashes = match_names(
+        list(dict.fromkeys(key for record in found.records for key in unwrap(record)[1])), card
+    ).clashes
+    if found.records and (names.lacking or clashes):
+        raise _bad_keys(path, keys, names.lacking, clashes)
     page = _is_page(path, found)
     layout = next((layout for layout in layouts if layout.partial == page), layouts[0])
     return Match(
@@ -114,6 +119,18 @@ def inspect_json(path: Path, card: Card, layouts: Sequence[Layout], found: Probe
         partial=page or layout.partial,
         container=container,
     )
+
+
+def _names(records: Sequence[Members], keys: Sequence[str], card: Card) -> Names:
+    """Compare what the first records hold with the card, a column's headers in their order there."""
+    headers = Headers(card)
+    if not headers.tops:
+        return match_names(sorted(keys, key=headers.order), card)
+    shown = [headers.visible(members) for members in records]
+    names = match_names(sorted([*keys, *headers.reached(shown)], key=headers.order), card)
+    left = {key for members in shown for key, member in members.items() if headers.rest(key, member) is not None}
+    covered = {key for key in keys if fold(key) in headers.tops} - left
+    return replace(names, extra=tuple(name for name in names.extra if name not in covered))
 
 
 def _no_list(path: Path, found: Probe) -> DeliveryRefused:
@@ -179,22 +196,26 @@ class _Rows:
     """Converts records to raw cells; remembers which key belongs to which column."""
 
     def __init__(self, card: Card, unwrap: Unwrap) -> None:
-        self._claims = claims(card)
+        self._headers = Headers(card)
+        self._follows = bool(self._headers.tops)
         self._place = {name: index for index, name in enumerate(raw_columns(card))}
         self._hidden = {column.name for column in card.columns if column.never_load}
-        self._card = card
         self._unwrap = unwrap
         self._owners: dict[str, str | None] = {}
 
-    def recognises(self, value: dict[str, Any]) -> bool:
+    def recognises(self, value: Members) -> bool:
         """Say whether an object holds every required column."""
-        return _required_in(self._unwrap(value), self._claims, self._card)
+        return self._headers.holds_required(_members(self._unwrap, value))
 
-    def convert(self, value: dict[str, Any]) -> Row:
+    def convert(self, value: Members) -> Row:
         """Return the cells of a record in the card's order, and what no column claims."""
+        members = _members(self._unwrap, value)
+        if self._follows:
+            members = self._headers.visible(members)
         cells: list[str | None] = [None] * len(self._place)
         extra: dict[str, str | None] = {}
-        for key, member in self._unwrap(value).items():
+        rivals: list[str] = []
+        for key, member in members.items():
             owner = self._owner(key)
             text = as_text(member)
             if owner is None:
@@ -204,12 +225,32 @@ class _Rows:
                 if cells[index] is None:
                     cells[index] = text
                 else:
-                    extra[key] = text
+                    rivals.append(owner)
+        if rivals or self._follows:
+            self._settle(members, {*rivals, *self._headers.by_path}, cells, extra)
         return Row(cells, compact(extra) if extra else None)
+
+    def _settle(
+        self, members: Members, columns: Collection[str], cells: list[str | None], extra: dict[str, str | None]
+    ) -> None:
+        """Fill the columns that several members may serve, and leave as extra what no path covers.
+
+        Of a column's headers the first that gives a text counts; what another one says besides is extra.
+        """
+        view = View(members, self._headers)
+        for name in (column for column in self._place if column in columns):
+            said = [(key, text) for header in self._headers.of[name] for key, text in view.said(header) if text]
+            first = said[0][1] if said else cells[self._place[name]]
+            cells[self._place[name]] = first
+            extra |= {key: text for key, text in said if text != first}
+        for key in extra.keys() & view.nested.keys():
+            extra[key] = self._headers.rest(key, members[key])
+            if extra[key] is None:
+                del extra[key]
 
     def _owner(self, key: str) -> str | None:
         if key not in self._owners:
-            self._owners[key] = self._claims.get(normalise(key))
+            self._owners[key] = self._headers.owner(key)
         return self._owners[key]
 
 
@@ -261,11 +302,10 @@ def clean_json(path: Path, match: Match, card: Card, out: Path, unwrap: Unwrap) 
     Of the envelope only counts, type and coordinate system are kept. A record that cannot be parsed is replaced by a
     marker text, which reading counts as one malformed record.
     """
-    hidden = {column.name for column in card.columns if column.never_load}
-    wanted = claims(card)
+    headers = Headers(card)
 
-    def without(value: dict[str, Any]) -> str:
-        return compact(_without(value, lambda key: wanted.get(normalise(key)) in hidden))
+    def without(value: Members) -> str:
+        return compact(_without(value, headers))
 
     rows = _Rows(card, unwrap)
     envelope = Envelope(container=LINES if match.container == LINES else None)
@@ -290,11 +330,11 @@ def _document(records: Iterator[Record | Broken], container: str, envelope: Enve
     yield f"\n]{members}}}\n" if container else "\n]\n"
 
 
-def _without(value: dict[str, Any], is_hidden: Callable[[str], bool]) -> dict[str, Any]:
+def _without(value: Members, headers: Headers) -> Members:
     """Return a record without hidden members, at its own level and in ``record``, ``fields`` and ``properties``."""
     nested = ("record", "fields", "properties")
     return {
-        key: _without(member, is_hidden) if key in nested and isinstance(member, dict) else member
-        for key, member in value.items()
-        if not is_hidden(key)
+        key: _without(member, headers) if key in nested and isinstance(member, dict) else member
+        for key, member in headers.visible(value).items()
+        if not headers.is_hidden(key)
     }

@@ -84,6 +84,15 @@ def as_text(value: Any) -> str | None:
     return compact(value)
 
 
+def decoded(text: str) -> Any:
+    """Return the value that a text holds as JSON; None when it holds none, or one that could not be stored."""
+    try:
+        value = _DECODER.decode(text)
+        return None if _odd_character(value) else value
+    except (ValueError, RecursionError):
+        return None
+
+
 class _Window:
     """A part of the document as text, growing at its end and forgotten at its beginning."""
 

@@ -22,11 +22,11 @@ from raw_sources.card import Card, Layout
 from raw_sources.errors import DeliveryRefused
 from raw_sources.readers.encoding import byte_order_mark, canonical, is_wide
 from raw_sources.readers.json_records import SAMPLE_RECORDS, Batch, Row
-from raw_sources.readers.json_stream import Broken, Record, as_text, compact
+from raw_sources.readers.json_stream import Broken, Record, compact
 from raw_sources.readers.match import Match, ReadCount, match_names, quoted
+from raw_sources.readers.paths import TEXT, Header, cell, walk, without
 from raw_sources.readers.writer import RawWriter, raw_columns
 from raw_sources.readers.xml_stream import (
-    TEXT,
     WITHHELD,
     Convert,
     Element,
@@ -37,27 +37,8 @@ from raw_sources.readers.xml_stream import (
     stream_elements,
 )
 
-UP = ".."
 CHUNK_BYTES = 1 << 20
 _DECLARED = re.compile(r"<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']+)")
-
-Steps = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Header:
-    """One header of a column as a path: how many levels up it starts, and the names from there."""
-
-    text: str
-    levels: int
-    steps: Steps
-
-    @classmethod
-    def of(cls, text: str) -> Header:
-        """Read a header such as ``source/@id`` or ``../../publicationTime``."""
-        steps = tuple(text.split("/"))
-        levels = next((index for index, step in enumerate(steps) if step != UP), len(steps))
-        return cls(text, levels, steps[levels:])
 
 
 class _Paths:
@@ -94,45 +75,15 @@ class _Paths:
 
 
 def found_by(header: Header, view: Sequence[Any]) -> list[Any]:
-    """Return all that a path leads to in a record; an element that is empty counts, as None."""
-    nodes = [view[header.levels]] if header.steps and header.levels < len(view) else []
-    for step in header.steps:
-        reached: list[Any] = []
-        for node in nodes:
-            if isinstance(node, dict) and step in node:
-                member = node[step]
-                reached += member if isinstance(member, list) else [member]
-            elif step == TEXT and isinstance(node, str):
-                reached.append(node)
-        nodes = reached
-    return nodes
+    """Return all that a path leads to in a record and its ancestors."""
+    return walk(header.steps, view[header.levels]) if header.steps and header.levels < len(view) else []
 
 
-def cell(values: Sequence[Any]) -> str | None:
-    """Return the text of one match, or the JSON array of several; attributes beside a text are no part of it."""
-    plain = [
-        value[TEXT] if isinstance(value, dict) and TEXT in value and is_simple(value) else value for value in values
-    ]
-    if all(value is None for value in plain):
-        return None
-    return as_text(plain[0]) if len(plain) == 1 else compact(plain)
-
-
-def without(value: Any, hidden: Sequence[Steps]) -> Any:
-    """Return a value without what the ``hidden`` paths lead to; what becomes empty by it is None, as in XML."""
-    if not hidden:
-        return value
-    if isinstance(value, list):
-        return [without(item, hidden) for item in value]
-    if not isinstance(value, dict):
-        return None if (TEXT,) in hidden else value
-    gone = {steps[0] for steps in hidden if len(steps) == 1}
-    kept = {
-        name: without(member, [steps[1:] for steps in hidden if steps[0] == name and len(steps) > 1])
-        for name, member in value.items()
-        if name not in gone
-    }
-    return kept[TEXT] if set(kept) == {TEXT} else kept or None
+def text_of(values: Sequence[Any]) -> str | None:
+    """Return the cell of what a path leads to; attributes beside a text are no part of it."""
+    return cell(
+        [value[TEXT] if isinstance(value, dict) and TEXT in value and is_simple(value) else value for value in values]
+    )
 
 
 def _form(paths: _Paths, layout: Layout, encoding: str, convert: Convert) -> XmlForm:
@@ -290,10 +241,10 @@ class _Rows:
         Of a column's headers the first that leads to something counts; what another one says besides is extra.
         """
         view = self.paths.view(value, ancestors)
-        extra = {name: cell(_listed(view[0][name])) for name in self.paths.unclaimed(view[0])}
+        extra = {name: text_of(_listed(view[0][name])) for name in self.paths.unclaimed(view[0])}
         cells: list[str | None] = []
         for headers in self._columns:
-            texts = {header.text: text for header in headers if (text := cell(found_by(header, view)))}
+            texts = {header.text: text for header in headers if (text := text_of(found_by(header, view)))}
             first = next(iter(texts.values()), None)
             extra |= {name: text for name, text in texts.items() if text != first}
             cells.append(first)

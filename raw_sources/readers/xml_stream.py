@@ -17,6 +17,7 @@ from defusedxml.ElementTree import DefusedXMLParser, ParseError
 
 from raw_sources.errors import DeliveryRefused
 from raw_sources.readers.json_stream import Broken, Record
+from raw_sources.readers.paths import TEXT
 from raw_sources.readers.writer import MAX_TEXT, shown
 
 CHUNK_BYTES = 1 << 16
@@ -27,7 +28,6 @@ MAX_KEPT = 1 << 20
 MAX_DEPTH = 128
 # What an element costs beside its text, in the same measure.
 ELEMENT_WEIGHT = 256
-TEXT = "#text"
 WITHHELD = "halle-withheld"
 _BLANK = " \t\r\n"
 _INSTANCE = "{http://www.w3.org/2001/XMLSchema-instance}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from raw_sources.card import Column
 from raw_sources.errors import DeliveryRefused
 from raw_sources.readers import clean, inspect, json_stream
 from tests.unit.readers_support import COLUMNS, as_json, card, column, read_bytes, read_file
@@ -201,3 +202,142 @@ def test_cleaning_removes_columns_and_keeps_the_form(tmp_path: Path, document: b
     original, cleaned = read_file(path, SECRET, tmp_path), read_file(out, SECRET, tmp_path)
     assert (cleaned.rows, cleaned.count) == (original.rows, original.count)
     assert (cleaned.match.partial, cleaned.match.container) == (original.match.partial, original.match.container)
+
+
+NESTED = (
+    column("site", "site", "id", required=True),
+    column("kind", "kind", "core/kind"),
+    column("roads", "core/roads"),
+    column("lane", "lanes/type"),
+    column("words", "core/words", "core/who/mail", never_load=True),
+    column("geometry", "geometry"),
+)
+CORE = {"Kind": "work", "roads": ["A 1"], "words": "Bob 06", "who": {"mail": "me@x", "role": "chief"}, "since": 2020.0}
+
+
+def zone(**members: object) -> dict[str, object]:
+    return {"site": "Z", "core": CORE, "lanes": [{"type": "bus", "n": 1}, {"type": "car", "n": 2}]} | members
+
+
+def enveloped(record: dict[str, object]) -> list[bytes]:
+    feature = {"type": "Feature", "geometry": None, "properties": record}
+    return [
+        as_json([record]),
+        as_json({"type": "FeatureCollection", "features": [feature]}),
+        as_json({"nhits": 1, "records": [v1(record)]}),
+        as_json({"total_count": 1, "records": [{"record": v1(record)}]}),
+        as_json(record) + b"\n" + as_json(record),
+    ]
+
+
+@pytest.mark.parametrize("document", enveloped(zone()))
+def test_headers_lead_into_nested_objects(tmp_path: Path, document: bytes) -> None:
+    found = read_bytes(document, tmp_path, card(columns=NESTED))
+    row = found.rows[0]
+    assert (row["site"], row["kind"], row["roads"], row["lane"]) == ("Z", "work", "A 1", '["bus","car"]')
+    rest = json.loads(row["_extra"])
+    assert {name: json.loads(text) for name, text in rest.items()} == {
+        "core": {"who": {"role": "chief"}, "since": 2020.0},
+        "lanes": [{"n": 1}, {"n": 2}],
+    }
+    assert '"since":2020.0' in rest["core"]
+    assert (found.match.extra, found.match.missing[:1]) == (
+        ("core", "lanes"),
+        ("geometry",) * (b"Feat" not in document),
+    )
+    assert found.match.mapping["kind"] == "core/kind"
+
+
+def test_what_paths_cover_whole_is_no_extra(tmp_path: Path) -> None:
+    records = [{"site": 1, "core": {"kind": "a", "roads": []}}, {"site": 2, "core": None}, {"site": 3, "core": "b"}]
+    found = read_bytes(as_json(records), tmp_path, card(columns=NESTED))
+    assert (found.values("kind"), found.values("roads")) == (["a", None, None], [None] * 3)
+    assert found.values("_extra") == [None, None, '{"core":"b"}']
+    assert read_bytes(as_json(records[:2]), tmp_path, card(columns=NESTED)).match.extra == ()
+
+
+def test_a_subtree_comes_as_json_and_a_required_column_by_its_path(tmp_path: Path) -> None:
+    deep = (column("site", "about/site", required=True), column("who", "about/who"))
+    records = [{"about": [{"site": number, "who": {"a": [1.0, None]}}]} for number in (1, 2)]
+    damaged = as_json(records).replace(b'"site": 1', b'"site" 1')
+    for document in (as_json(records), b"\n".join(map(as_json, records)), damaged):
+        found = read_bytes(document, tmp_path, card(columns=deep))
+        assert found.values("site")[-1] == "2"
+        assert found.values("who")[-1] == '{"a":[1.0,null]}'
+    with pytest.raises(DeliveryRefused, match="required columns 'site' are in no record; found 'about'"):
+        read_bytes(b'[{"about": {"sites": 1}}]', tmp_path, card(columns=deep))
+
+
+def test_a_key_with_a_slash_is_a_whole_name_before_it_is_a_path(tmp_path: Path) -> None:
+    slashed = (column("site", required=True), column("speed", "speed km/h", "core/kind"), column("flow", "flow/h"))
+    records = [{"site": 1, "Speed  km/h": 50, "flow/h": 7, "core": {"kind": "a"}}, {"site": 2, "core": {"kind": "b"}}]
+    found = read_bytes(as_json(records), tmp_path, card(columns=slashed))
+    assert (found.values("speed"), found.values("flow")) == (["50", "b"], ["7", None])
+    assert found.values("_extra") == ['{"core/kind":"a"}', None]
+
+
+SEVERAL_PLACES = [
+    ({"properties": {"road_event_id": "E", "rue": 1}, "id": "f.1"}, "E", '{"id":"f.1"}'),
+    ({"properties": {"road_event_id": "E", "rue": 1}, "id": "E"}, "E", None),
+    ({"properties": {"road_event_id": "", "rue": 1}, "id": "f.1"}, "f.1", None),
+    ({"properties": {"rue": 1}, "id": "f.1"}, "f.1", None),
+]
+
+
+@pytest.mark.parametrize(("members", "site", "extra"), SEVERAL_PLACES)
+def test_a_feature_may_be_named_twice(tmp_path: Path, members: dict[str, object], site: str, extra: str) -> None:
+    of = card(columns=(column("site", "road_event_id", "id", required=True), column("street", "rue")))
+    document = as_json({"features": [{"type": "Feature", "geometry": None} | members]})
+    found = read_bytes(document, tmp_path, of)
+    left = {name: text for name, text in json.loads(found.values("_extra")[0]).items() if name != "geometry"}
+    assert (found.values("site"), left) == ([site], json.loads(extra) if extra else {})
+    turned = card(columns=(column("site", "id", "road_event_id", required=True), column("street", "rue")))
+    assert read_bytes(document, tmp_path, turned).values("site") == [members["id"]]
+
+
+def test_two_keys_of_one_object_contradict_each_other(tmp_path: Path) -> None:
+    for properties in ({"site": 1, "SITE": 2}, {"site": 1, "id": 2}):
+        document = as_json({"features": [{"type": "Feature", "properties": properties, "id": 3}]})
+        with pytest.raises(DeliveryRefused, match="one and the same column"):
+            read_bytes(document, tmp_path, card(columns=NESTED))
+
+
+WHOLE = (*NESTED, column("core", "core"))
+HIDDEN = [
+    zone(),
+    zone(core=[CORE, {"words": "Bob", "kind": "b"}]),
+    zone(core=[[CORE]]),
+    zone(core=json.dumps(CORE)),
+    {"site": "Z", "CORE": {"WORDS": "Bob", "Who": [{"Mail": "me@x"}, {"role": 1}]}},
+    zone(**{"core/words": "Bob"}),
+    {"site": "Z", "core": {"words": "Bob"}},
+]
+
+
+@pytest.mark.parametrize("record", HIDDEN)
+@pytest.mark.parametrize("columns", [NESTED, WHOLE])
+def test_nested_members_are_removed_when_cleaning_and_when_reading(
+    tmp_path: Path, record: dict[str, object], columns: tuple[Column, ...]
+) -> None:
+    of = card(columns=columns)
+    for document in enveloped(record):
+        path, out = tmp_path / "a.json", tmp_path / "clean.json"
+        path.write_bytes(document)
+        clean(path, inspect(path, of), of, out)
+        original, cleaned = read_file(path, of, tmp_path), read_file(out, of, tmp_path)
+        assert (cleaned.rows, cleaned.count) == (original.rows, original.count)
+        for text in (out.read_text(), str(original.rows)):
+            assert "Bob" not in text
+            assert "me@x" not in text
+            assert ("chief" in text) == ("chief" in str(record))
+
+
+def test_nothing_is_read_below_what_is_never_loaded(tmp_path: Path) -> None:
+    of = card(columns=(column("site"), column("kind", "core/kind"), column("core", never_load=True)))
+    assert read_bytes(as_json([zone(lanes=None)]), tmp_path, of).values("kind") == [None]
+
+
+def test_a_text_that_opens_to_what_cannot_be_stored_stays_a_text(tmp_path: Path) -> None:
+    texts = ['{"kind": "\\u0000"}', '{"kind": "\\ud800"}', "{kind}", "[" * 5000]
+    found = read_bytes(as_json([{"site": 1, "core": text} for text in texts]), tmp_path, card(columns=NESTED))
+    assert [json.loads(extra)["core"] for extra in found.values("_extra")] == texts

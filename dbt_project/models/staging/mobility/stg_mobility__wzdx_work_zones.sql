@@ -5,9 +5,10 @@
     reads=['territory'],
 ) }}
 
--- Work zones in the WZDx standard, of any producer: version 3 flat, version 4 with `core_details`. Times are UTC, but
--- both bounds at midnight UTC are calendar dates (midnight UTC is an afternoon where most feeds are from) and are kept
--- as dates. A MultiPoint is the two ends, not the path between. A speed limit of 0 says nothing.
+-- Work zones in the WZDx standard, of any producer: version 3 flat, version 4 with `core_details`, from which the card
+-- takes its parts; one road name comes as text, several as a list. Times are UTC, but both bounds at midnight UTC are
+-- calendar dates (midnight UTC is an afternoon where most feeds are from) and are kept as dates. A MultiPoint is the
+-- two ends, not the path between. A speed limit of 0 says nothing.
 with published as (
     select * from {{ raw('wzdx__work_zones') }}
 ),
@@ -16,7 +17,6 @@ with published as (
 opened as (
     select
         *,
-        {{ nested('core_details') }} as core,
         {{ nested('road_names') }} as road_list,
         {{ nested('lanes') }} as lane_list,
         {{ nested('types_of_work') }} as work_list
@@ -36,14 +36,13 @@ unpacked as (
         work_list,
         beginning_cross_street,
         ending_cross_street,
-        coalesce(event_type, json_extract_string(core, '$.event_type')) as event_type,
-        coalesce(direction, json_extract_string(core, '$.direction')) as direction_text,
-        coalesce(data_source_id, json_extract_string(core, '$.data_source_id')) as data_source_id,
+        event_type,
+        direction as direction_text,
+        data_source_id,
         coalesce(
             road_name,
             nullif(array_to_string(json_extract_string(road_list, '$[*]'), ', '), ''),
-            road_names,
-            nullif(array_to_string(json_extract_string(core, '$.road_names[*]'), ', '), ''),
+            case when not starts_with(road_names, '[') then road_names end,
             road_number
         ) as street,
         try_cast(reduced_speed_limit_kph as double) as speed_limit_kmh,
