@@ -23,7 +23,8 @@ def build_definitions(project: Project, workspace: Workspace, run: dg.ResourceDe
     """Return the definitions of a territory; ``run`` is the resource that every step works through."""
     marts = prepare_project(project, workspace)
     models = model_assets(project, workspace)
-    themes = sorted({node.mart.theme for node in marts.values()})
+    # A theme may have sources and models before it has a mart.
+    themes = sorted({node.mart.theme for node in marts.values()} | set(project.themes))
     return dg.Definitions(
         assets=[*raw_assets(project), *models, *release_assets(project, marts)],
         asset_checks=[*mart_checks(project, marts), *ledger_checks(project)],

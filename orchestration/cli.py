@@ -232,6 +232,24 @@ def sample(
 
 
 @app.command()
+def new_source(
+    file: Annotated[Path, typer.Argument(help="A file that no card knows yet, compressed or not.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the source, PRODUCER_DATASET (default: from the file's name).")
+    ] = None,
+    theme: Annotated[str | None, typer.Option(help="Theme, such as mobility (default: from the columns).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of a territory, or halle's own.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Write over an earlier draft.")] = False,
+) -> None:
+    """Draft a source card and a staging model from an unknown file, with what it does not say as questions."""
+    from orchestration.console import print_draft
+    from raw_sources.drafting import draft_source, write_draft
+
+    draft = draft_source(file, name, theme)
+    print_draft(draft, write_draft(draft, out, force=force))
+
+
+@app.command()
 def ui(
     data: Data = DEFAULT_DATA,
     territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,

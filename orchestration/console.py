@@ -16,10 +16,13 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from exports.verify import VerifyReport
     from orchestration.inquiry import Rejects
     from orchestration.running import Outcome
     from orchestration.status import Status
+    from raw_sources.drafting import Draft
 
 PLAIN_WIDTH = 160
 LEDGER = (
@@ -171,3 +174,23 @@ def print_verification(report: VerifyReport) -> None:
         out.print(f"NOT RUN  {check.name} {check.place}: {check.sentence}", markup=False)
     failed, missing = len(report.failed), len(report.not_run)
     out.print(f"{len(report.passed)} checks passed, {failed} failed, {missing} did not run.", markup=False)
+
+
+def print_draft(draft: Draft, written: Sequence[Path]) -> None:
+    """Print what ``halle new-source`` found and wrote, and the lines that enable the source."""
+    out = console()
+    plan = draft.plan
+    key = ", ".join(field.name for field in plan.key_fields) or "none found: every record is kept"
+    out.print(
+        f"{plan.source}: {plan.shape.form}, {len(plan.fields)} columns, judged by {plan.looked_at}.", markup=False
+    )
+    out.print(f"Key: {key}.\n", markup=False)
+    for path in written:
+        out.print(f"  {path}", markup=False, soft_wrap=True)
+    suspected = [field.name for field in plan.fields if field.personal]
+    if suspected:
+        out.print(f"\nPerhaps personal: {', '.join(suspected)}.", markup=False)
+    out.print(
+        f"\n{draft.questions} questions to answer: look for QUESTION. Under `feeds` in territory.yml:\n", markup=False
+    )
+    out.print(draft.feed, markup=False, soft_wrap=True)

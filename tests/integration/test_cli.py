@@ -81,7 +81,7 @@ def test_help_status_and_refusals_are_light(sample_data: Path) -> None:
 
 def test_help_names_every_command() -> None:
     out = halle("--help").out
-    for command in ("run", "land", "status", "rejects", "query", "verify", "sample", "ui"):
+    for command in ("run", "land", "status", "rejects", "query", "verify", "sample", "new-source", "ui"):
         assert f"  {command} " in out
     assert halle("--version").out.startswith("halle 0.")
 

@@ -134,7 +134,7 @@ def test_an_unknown_command_or_option_is_seen(invocation: str, unknown: list[str
 
 def test_the_commands_table_lists_every_command_with_its_options() -> None:
     listed = " ".join(table_cells(text_of(ENGLISH), 0, "| command |"))
-    assert set(re.findall(r"`halle (\w+)", listed)) == set(MAIN.commands)
+    assert set(re.findall(r"`halle ([\w-]+)", listed)) == set(MAIN.commands)
     for form in re.findall(r"`make (\w+)`", listed):
         assert re.search(rf"^{form}:", text_of(ROOT / "Makefile"), re.MULTILINE), form
 
@@ -143,7 +143,7 @@ def test_options_beside_a_command_are_its_own() -> None:
     for document, head in ((ENGLISH, "| command |"), (FRENCH, "| commande |")):
         text = text_of(document)
         for cell, does in zip(table_cells(text, 0, head), table_cells(text, 1, head), strict=True):
-            if match := re.match(r"`halle (\w+)", cell):
+            if match := re.match(r"`halle ([\w-]+)", cell):
                 assert set(re.findall(r"--[a-z-]+", does)) <= options_of(MAIN.commands[match.group(1)]), cell
 
 
