@@ -21,7 +21,9 @@
     {%- endif -%}
 
     {%- set existing = load_cached_relation(this) -%}
-    {%- set fresh = existing is none or code_key_of_table(model.name) != code_key -%}
+    {#- A model kept by month may have none yet: its code is remembered apart. -#}
+    {%- set keeper = model.name ~ '__months' if by_period else model.name -%}
+    {%- set fresh = existing is none or code_key_of_table(keeper) != code_key -%}
     {%- set stale = [] -%}
     {%- if fresh -%}
         {%- set found = run_query(stale_parts_sql('', code_key, upstream[0], by_period, reads)) -%}
@@ -60,6 +62,8 @@
         delete from ops.build_keys where model = '{{ model.name }}';
     {% endif %}
     {% if by_period %}
+        delete from ops.build_keys where model = '{{ model.name }}__months';
+        insert into ops.build_keys values ('{{ model.name }}__months', '', '{{ code_key }}', null, null);
         delete from {{ relation }} where {{ period_column }} in ({{ name_list(parts) }});
         delete from ops.build_keys where model = '{{ model.name }}' and part in ({{ name_list(parts) }});
         {% for group in wanted | batch(6) %}
