@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +38,25 @@ OPS_TABLES = (
     "territory_communes",
 )
 MEMBERS = Path("macros/_members.sql")
+UNIT_TESTS = "_unit_tests.yml"
 
 
-def assemble(target: Path, cards: Iterable[Card], own_models: Path | None = None) -> str:
+def assemble(
+    target: Path, cards: Iterable[Card], own_models: Path | None = None, enabled: Collection[str] | None = None
+) -> str:
     """Write the dbt project under ``target`` and return a digest of its content.
 
-    Files whose content has not changed are left alone, so that dbt's partial parse stays valid.
+    With ``enabled``, the project is what a run of these sources needs: without the unit tests of the models, and
+    without the staging models that nothing reads. Files whose content has not changed are left alone, so that dbt's
+    partial parse stays valid.
     """
     cards = list(cards)
     wanted = _project_files(own_models)
+    chosen = [card for card in cards if enabled is None or card.source in enabled]
+    if enabled is not None:
+        _leave_out(wanted, [card for card in cards if card not in chosen])
     wanted[Path("models/_raw_sources.yml")] = canonical_json(declared_sources(cards)).encode()
-    wanted[MEMBERS] = members_macro(cards).encode()
+    wanted[MEMBERS] = members_macro(chosen).encode()
     for path, content in wanted.items():
         file = target / path
         if not file.is_file() or file.read_bytes() != content:
@@ -75,6 +83,16 @@ def _project_files(own_models: Path | None) -> dict[Path, bytes]:
                 )
             files[path] = file.read_bytes()
     return files
+
+
+def _leave_out(files: dict[Path, bytes], idle: Iterable[Card]) -> None:
+    """Take out the unit tests, and the staging models of ``idle`` cards that no model names: they would stay empty."""
+    for path in [path for path in files if path.name.endswith(UNIT_TESTS)]:
+        del files[path]
+    named = b"\n".join(content for path, content in files.items() if path.suffix == ".sql")
+    for card in idle:
+        if f"ref('{card.staging_model}')".encode() not in named:
+            files.pop(Path("models/staging") / card.theme / f"{card.staging_model}.sql", None)
 
 
 def _remove_strangers(target: Path, wanted: set[Path]) -> None:

@@ -37,7 +37,7 @@ def dbt_folder(workspace: Workspace) -> Path:
 def prepare_project(project: Project, workspace: Workspace) -> dict[str, MartNode]:
     """Assemble the dbt project and return its marts; dbt parses it only when something in it has changed."""
     folder = dbt_folder(workspace)
-    digest = assemble(folder, project.cards.values(), project.territory.models_folder)
+    digest = assemble(folder, project.cards.values(), project.territory.models_folder, project.enabled)
     manifest, stamp = folder / "target" / "manifest.json", folder / "target" / "halle.json"
     if not manifest.is_file() or not stamp.is_file() or read_json(stamp) != {"project": digest}:
         problems = parse(_dbt_project(project, workspace))

@@ -7,6 +7,7 @@ by its card and its staging model alone.
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import duckdb
 import jinja2
 import pytest
 
-from orchestration.assembly import DBT_PROJECT, members_macro
+from orchestration import warehouse
+from orchestration.assembly import DBT_PROJECT, assemble, members_macro
+from orchestration.dbt_runs import DbtProject, run_models
 from orchestration.marts import read_marts
 from orchestration.project import SAMPLE_TERRITORY, card_folders, load_project
 from orchestration.workspace import Workspace
 from raw_sources.card import Card, load_cards
+from raw_sources.database import DuckDBSettings, connect
 
 MACROS = DBT_PROJECT / "macros" / "families.sql"
 NEEDED = {
@@ -35,7 +39,10 @@ ALIKE = {"bigint": "integer"}
 
 def family_columns(family: str) -> dict[str, str]:
     """Return the columns of a family and their types, as the macro lists them."""
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined)
+    # It writes SQL, not HTML: nothing is to be escaped.
+    environment = jinja2.Environment(  # noqa: S701
+        extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined
+    )
     macros: Any = environment.from_string(MACROS.read_text(), globals={"members": lambda _: []}).module
     return {name: kind for kind, name in re.findall(r"cast\(null as (.+)\) as (\w+)", macros.family(family))}
 
@@ -47,9 +54,26 @@ def all_cards() -> dict[str, Card]:
 MEMBERS = [card for card in all_cards().values() if card.family]
 
 
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a warehouse in which every member was staged, without a record."""
+    folder = tmp_path_factory.mktemp("families")
+    project = load_project(SAMPLE_TERRITORY)
+    dbt = DbtProject(folder / "dbt", folder / "warehouse.duckdb", DuckDBSettings(), project.territory.time_zone)
+    assemble(dbt.folder, project.cards.values())
+    with connect(dbt.warehouse, dbt.settings) as connection:
+        warehouse.prepare(connection)
+        warehouse.record_territory(connection, project.territory, date(2024, 6, 15))
+        for card in project.cards.values():
+            warehouse.show_raw(connection, card, folder, [])
+    built = run_models(dbt, [card.staging_model for card in MEMBERS])
+    assert {one.status for one in built} == {"success"}, [one.message for one in built]
+    return dbt.warehouse
+
+
 @pytest.mark.parametrize("card", MEMBERS, ids=[card.source for card in MEMBERS])
-def test_a_member_gives_the_columns_of_its_family_with_their_types(card: Card, sample_data: Path):
-    with duckdb.connect(str(Workspace(sample_data).warehouse), read_only=True) as connection:
+def test_a_member_gives_the_columns_of_its_family_with_their_types(card: Card, staged: Path):
+    with duckdb.connect(str(staged), read_only=True) as connection:
         described = connection.execute(f"describe staging.{card.staging_model}").fetchall()
     found = {name: kind.lower() for name, kind, *_ in described}
     wanted = family_columns(card.family or "")
@@ -75,8 +99,19 @@ def test_a_card_that_names_a_family_is_the_whole_of_joining_it():
     )
 
 
-def test_marts_take_their_rows_from_every_member(sample_data: Path):
+def test_a_run_builds_no_model_of_a_source_that_nobody_reads(sample_data: Path):
+    project = load_project(SAMPLE_TERRITORY)
+    with duckdb.connect(str(Workspace(sample_data).warehouse), read_only=True) as connection:
+        found = connection.execute("select table_name from duckdb_tables() where schema_name = 'staging'").fetchall()
+        raw = connection.execute("select view_name from duckdb_views() where schema_name = 'raw'").fetchall()
+    idle = {card.staging_model for card in MEMBERS if card.source not in project.enabled}
+    assert idle and not idle & {name for (name,) in found}
+    # The raw relation of a source that is not enabled is there, empty, with the card's columns.
+    assert {card.raw_table for card in project.cards.values()} <= {name for (name,) in raw}
+
+
+def test_marts_take_their_rows_from_every_enabled_member(sample_data: Path):
     marts = read_marts(Workspace(sample_data).build / "dbt" / "target" / "manifest.json")
-    cards = load_project(SAMPLE_TERRITORY).cards
-    works = {source for source, card in cards.items() if card.family == "works"}
+    enabled = load_project(SAMPLE_TERRITORY).enabled
+    works = {source for source, card in enabled.items() if card.family == "works"}
     assert set(marts["mobility.works_sites"].row_sources) == works

@@ -17,8 +17,9 @@ import duckdb
 import pytest
 
 from orchestration import modelling, warehouse
+from orchestration.assembly import assemble
 from orchestration.dbt_functions import register
-from orchestration.dbt_runs import DbtProject, build, invoke
+from orchestration.dbt_runs import DbtProject, build, invoke, parse
 from orchestration.project import SAMPLE_TERRITORY, Project, load_project
 from orchestration.workspace import Workspace
 from raw_sources.card import Card
@@ -51,12 +52,23 @@ def workspace(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Wo
 
 
 @pytest.fixture(scope="module")
-def dbt(project: Project, workspace: Workspace) -> DbtProject:
-    """Return the assembled project, parsed, over the warehouse of the sample."""
+def production(project: Project, workspace: Workspace) -> DbtProject:
+    """Return the project of a run, parsed, over the warehouse of the sample."""
     modelling.prepare_project(project, workspace)
     return DbtProject(
         modelling.dbt_folder(workspace), workspace.warehouse, workspace.duckdb, project.territory.time_zone
     )
+
+
+@pytest.fixture(scope="module")
+def dbt(project: Project, production: DbtProject) -> DbtProject:
+    """Return the whole project, every model of every source with its unit tests, over a copy of the same warehouse."""
+    folder = production.folder.parent / "whole"
+    whole = replace(production, folder=folder, warehouse=folder / production.warehouse.name)
+    assemble(whole.folder, project.cards.values())
+    shutil.copyfile(production.warehouse, whole.warehouse)
+    assert parse(whole) == []
+    return whole
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +124,8 @@ def test_a_wrong_model_fails_its_unit_test(dbt: DbtProject, tmp_path: Path):
     assert "implausible_flow" in message
 
 
-def test_a_run_in_production_runs_no_unit_test(dbt: DbtProject):
-    results = build(dbt, modelling.theme_selection("mobility"))
+def test_a_run_in_production_runs_no_unit_test(production: DbtProject):
+    results = build(production, modelling.theme_selection("mobility"))
     kinds = {one.resource_type for one in results}
     assert kinds == {"model", "test"}
     assert {one.status for one in results} <= {"success", "pass"}

@@ -13,6 +13,7 @@ import pytest
 
 from raw_sources.card import Card, load_cards, normalise_header, read_card
 from raw_sources.errors import ConfigurationError
+from raw_sources.feeds import Feed, FilePattern
 from raw_sources.territory import read_territory
 
 RAW_SOURCES = Path(__file__).parents[2] / "raw_sources"
@@ -121,6 +122,11 @@ customProperties:
         order: receipt
         observed_column: heure
         max_bytes: 1000000
+      feed:
+        urls: ["https://data.example.org/compteurs.csv"]
+        files:
+          - {glob: "pages/compteurs_*.json", partial: true}
+          - {glob: "compteurs_*.csv", date: '_(\\d{8})'}
       layouts:
         - name: csv
           form: delimited
@@ -194,6 +200,16 @@ def test_a_card_gives_its_values(tmp_path):
     assert card.layouts[2].partial
     with pytest.raises(KeyError):
         card.column("vitesse")
+
+
+def test_a_card_may_bring_the_feed_of_its_producer(tmp_path):
+    patterns = (FilePattern("pages/compteurs_*.json", partial=True), FilePattern("compteurs_*.csv", date=r"_(\d{8})"))
+    card = read_card(write(tmp_path, CARD))
+    assert card.feed == Feed("ville_compteurs", ("https://data.example.org/compteurs.csv",), patterns)
+    without = re.sub(r"      feed:\n.*?(?=      layouts:)", "", CARD, flags=re.DOTALL)
+    silent = read_card(write(tmp_path, without))
+    assert silent.feed is None
+    assert silent.reading_digest == card.reading_digest, "where files come from does not change how they are read"
 
 
 def test_lateness_follows_the_calendar(tmp_path):
@@ -297,6 +313,11 @@ REFUSALS = {
     "licence in other letters": ("etalab-2.0", "ETALAB-2.0", None, "licence.spdx", "Write 'etalab-2.0'"),
     "no such encoding": ("windows-1252", "windows-9999", None, "layouts[1].encoding", "windows-9999"),
     "an encoding not of text": ("windows-1252", "hex", None, "layouts[1].encoding", "no text encoding"),
+    "a feed's address": ('["https://data', '["ftp://data', None, "feed.urls[0]", "https"),
+    "a feed's files out of their folder": ("pages/", "../pages/", None, "feed.files[0].glob", "paths below"),
+    "a feed's date without group": ("_(\\d{8})", "_\\d{8}", None, "feed.files[1].date", "0 groups"),
+    "a feed's date with two groups": ("_(\\d{8})", "_(\\d{4})(\\d{4})", None, "feed.files[1].date", "2 groups"),
+    "a feed's date that is no expression": ("_(\\d{8})", "_(\\d{8}", None, "feed.files[1].date", "expression"),
     "no such form": ("form: json_records", "form: parquet", None, "layouts[2].form", "parquet"),
     "no such delimiter": ('"\\t"', '"::"', None, "layouts[1].delimiter", "::"),
     "columns beside a header": (

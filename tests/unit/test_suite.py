@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from expectations.rules import offending_rows
@@ -89,6 +90,7 @@ def test_not_null_is_read_as_one_expectation_per_column(tmp_path: Path) -> None:
         ("name: flow", "name: kept", 18, "taken"),
         ("columns: [source, counter_id]", "columns: []", 7, "columns"),
         ("rows: equal", "rows: some", 26, "some"),
+        ("rows: equal", "rows: equal\n    gathered: samples", 27, "gathered"),
         ("max_loss_pct: 5", "max_loss_pct: 100", 21, "max_loss_pct"),
         ("title_fr: Comptages\n", "", 1, "title_fr"),
         ("mart: mobility.counts", "mart: counts", 1, "mart"),
@@ -146,6 +148,55 @@ def test_the_digest_follows_meaning_only(tmp_path: Path) -> None:
     assert _read(tmp_path, "# a comment\n" + GOOD.replace("Plausible flow.", "A plausible flow.")).digest == digest
     assert _read(tmp_path, GOOD.replace("max: 20000", "max: 20001")).digest != digest
     assert _read(tmp_path, GOOD.replace("max_loss_pct: 5", "max_loss_pct: 6")).digest != digest
+
+
+# Rows of the mart against records kept by the ledger, for one source of each kind.
+COUNTED = """
+create schema ops;
+create table ops.sources as select * from (
+    values ('hours', 'traffic_hours'), ('samples', 'traffic_samples'), ('lone', null)
+) as cards(source, family);
+create table ops.mart_sources as select 'm.t' as mart, unnest(['hours', 'samples', 'lone']) as source;
+create table ops.ledger as select * from (values ('hours', 3), ('hours', 1), ('samples', 40), ('lone', 4))
+    as deliveries(source, staged);
+create table mart as select unnest(repeat(['hours', 'samples', 'lone'], 4)) as source;
+"""
+
+
+def _differing(rows: str, gathered: list[str], change: str = "select 1") -> set[str]:
+    query = offending_rows("matches_ledger", "m.t", {"rows": rows, "gathered": gathered})
+    with duckdb.connect() as connection:
+        connection.execute(COUNTED).execute(change)
+        return {source for (source,) in connection.execute(str(query)).fetchall()}
+
+
+@pytest.mark.parametrize(
+    ("change", "differing"),
+    [
+        ("select 1", set()),
+        ("delete from mart where source = 'samples'", {"samples"}),
+        ("insert into mart select 'samples' from range(37)", {"samples"}),
+        ("insert into mart select 'samples' from range(36)", set()),
+        ("update ops.ledger set staged = 0 where source = 'samples'", {"samples"}),
+        ("delete from ops.ledger where source = 'samples'", {"samples"}),
+        ("delete from ops.mart_sources where source = 'samples'", {"samples"}),
+        ("update ops.ledger set staged = 2 where staged = 1", {"hours"}),
+        ("insert into mart values ('hours')", {"hours"}),
+        ("delete from mart where source = 'lone'", {"lone"}),
+        ("update ops.ledger set staged = 5 where source = 'lone'", {"lone"}),
+        ("insert into mart values ('stranger')", {"stranger"}),
+        ("delete from mart", {"hours", "samples", "lone"}),
+        ("delete from ops.sources", {"samples"}),
+    ],
+)
+def test_gathered_records_make_at_most_as_many_rows_and_others_exactly(change: str, differing: set[str]) -> None:
+    assert _differing("equal", ["traffic_samples"], change) == differing
+
+
+def test_rows_are_gathered_only_where_the_suite_says_so() -> None:
+    assert _differing("equal", []) == {"samples"}
+    assert _differing("equal", ["traffic_hours"]) == {"samples"}
+    assert _differing("at_most", []) == set()
 
 
 def test_values_of_a_suite_are_quoted_in_sql() -> None:

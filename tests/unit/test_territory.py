@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from raw_sources.card import load_cards
+from orchestration.project import SAMPLE_TERRITORY, load_project
 from raw_sources.errors import ConfigurationError
-from raw_sources.feeds import FilePattern
+from raw_sources.feeds import Feed, FilePattern
 from raw_sources.territory import is_siren, read_territory
 
 RAW_SOURCES = Path(__file__).parents[2] / "raw_sources"
 PARIS = RAW_SOURCES / "territories" / "paris"
+TERRITORIES = [SAMPLE_TERRITORY, *sorted((RAW_SOURCES / "territories").iterdir())]
 
 TERRITORY = """\
 name: ville
@@ -94,6 +95,42 @@ def test_a_file_of_two_sources_is_told_as_such(tmp_path):
     ]
 
 
+OFFERED = {
+    "ville_chantiers": Feed("ville_chantiers", ("https://data.example.org/chantiers.csv",), (FilePattern("ch*.csv"),)),
+    "ville_compteurs": Feed("ville_compteurs", ("https://elsewhere.example.org/c.csv",), (FilePattern("*.xml"),)),
+    "ville_velos": Feed("ville_velos", (), (FilePattern("velos*.csv"),)),
+}
+
+
+def test_a_source_that_is_only_named_takes_the_feed_of_its_card(tmp_path):
+    territory = read_territory(write(tmp_path), offered=OFFERED)
+    assert territory.feeds["ville_chantiers"] == OFFERED["ville_chantiers"]
+    assert [source for source, _ in territory.match("chantiers_20240101.csv")] == ["ville_chantiers"]
+    assert territory.match("velos_2024.csv") == [], "what a card offers is not thereby enabled"
+
+
+def test_a_feed_of_ones_own_replaces_that_of_the_card_wholly(tmp_path):
+    territory = read_territory(write(tmp_path), offered=OFFERED)
+    own = read_territory(write(tmp_path / "alone")).feeds["ville_compteurs"]
+    assert territory.feeds["ville_compteurs"] == own
+    assert territory.match("measures.xml") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "urls", "globs"),
+    [
+        ("{files: [{glob: 'own*.csv'}]}", (), ["own*.csv"]),
+        ("{urls: ['https://own.example.org']}", ("https://own.example.org",), []),
+        ("{files: []}", (), []),
+        ("", OFFERED["ville_chantiers"].urls, ["ch*.csv"]),
+    ],
+)
+def test_half_a_feed_is_not_completed_by_the_card(tmp_path, entry, urls, globs):
+    text = TERRITORY.replace("  ville_chantiers:\n", f"  ville_chantiers: {entry}\n")
+    feed = read_territory(write(tmp_path, text), offered=OFFERED).feeds["ville_chantiers"]
+    assert (feed.urls, [pattern.glob for pattern in feed.files]) == (urls, globs)
+
+
 # what to change, what to write there (the error must name its first line, or the line given), the field, words
 REFUSALS = {
     "no such SIREN": ('\nsiren: "217500016"', '\nsiren: "217500017"', "siren", "check digit"),
@@ -168,13 +205,22 @@ def test_siren_check_digit(text, expected):
 
 
 def test_paris_enables_sources_that_have_cards():
-    territory = read_territory(PARIS, load_cards([RAW_SOURCES]))
+    territory = load_project(PARIS).territory
     assert territory.bbox == (2.20, 48.79, 2.48, 48.93)
-    assert len(territory.feeds) == 5
-    assert all(feed.urls and feed.files for feed in territory.feeds.values())
-    assert all(
-        re.fullmatch(r"https://opendata\.paris\.fr/\S+", url) for feed in territory.feeds.values() for url in feed.urls
-    )
+    own = [feed for source, feed in territory.feeds.items() if source.startswith("paris_")]
+    assert len(own) == 5
+    assert all(feed.urls and feed.files for feed in own)
+    assert all(re.fullmatch(r"https://opendata\.paris\.fr/\S+", url) for feed in own for url in feed.urls)
+
+
+@pytest.mark.parametrize("folder", TERRITORIES, ids=lambda folder: folder.name)
+def test_every_source_of_the_committed_territories_has_files_from_the_territory_or_the_card(folder):
+    project = load_project(folder)
+    assert project.territory.feeds
+    for source, feed in project.territory.feeds.items():
+        assert feed.files, f"{source}: neither the territory nor the card says what its files are called"
+        named_alone = not read_territory(folder).feeds[source].files
+        assert not named_alone or feed == project.cards[source].feed
 
 
 @pytest.mark.parametrize(
