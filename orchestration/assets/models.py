@@ -14,7 +14,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from orchestration import modelling
 from orchestration.assets.names import model_key, owner
-from orchestration.assets.pictures import picture
+from orchestration.assets.pictures import plots
 from orchestration.dbt_runs import NodeResult
 from orchestration.project import Project
 from orchestration.run import Run
@@ -29,9 +29,10 @@ LONGEST_CELL = 60
 class Translator(DagsterDbtTranslator):
     """What dbt's nodes are called in Dagster."""
 
-    def __init__(self, territory: str) -> None:
+    def __init__(self, project: Project) -> None:
         super().__init__(settings=DagsterDbtTranslatorSettings(enable_asset_checks=True))
-        self.territory = territory
+        self.territory = project.territory.name
+        self.raw_tables = {card.raw_table for card in project.enabled.values()}
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """Sources are the raw assets, models carry their schema."""
@@ -53,17 +54,21 @@ class Translator(DagsterDbtTranslator):
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
         """Return the asset with its edges within the theme, and to raw tables.
 
-        Everything reads ``ops.territory``; and a step waits for what it has an edge to, so that an edge to a model of
-        another theme would stop a theme when the other fails. A theme builds what it borrows itself
-        (``modelling.build_theme``); the metadata names it.
+        A source that is not enabled has no asset. Everything reads ``ops.territory``; and a step waits for what it has
+        an edge to, so that an edge to a model of another theme would stop a theme when the other fails. A theme builds
+        what it borrows itself (``modelling.build_theme``); the metadata names it.
         """
         spec = super().get_asset_spec(manifest, unique_id, project)
         borrowed = self._borrowed(manifest, unique_id)
-        kept = [one for one in spec.deps if one.asset_key.path[1] != "ops" and one.asset_key not in borrowed]
+        kept = [one for one in spec.deps if self._is_shown(one.asset_key) and one.asset_key not in borrowed]
         named = ", ".join(sorted(key.to_user_string() for key in borrowed))
         return spec.replace_attributes(deps=kept).merge_attributes(
             metadata={"reads from other themes": named} if named else {}
         )
+
+    def _is_shown(self, key: dg.AssetKey) -> bool:
+        schema, name = key.path[1:3]
+        return schema != "ops" and (schema != "raw" or name in self.raw_tables)
 
     def _borrowed(self, manifest: Mapping[str, Any], unique_id: str) -> set[dg.AssetKey]:
         if not unique_id.startswith("model."):
@@ -100,7 +105,7 @@ def _theme_assets(project: Project, manifest: Mapping[str, Any], theme: str) -> 
         name=f"{theme}_models",
         manifest=manifest,
         select=" ".join(modelling.theme_selection(theme)),
-        dagster_dbt_translator=Translator(project.territory.name),
+        dagster_dbt_translator=Translator(project),
     )
     def build(context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]) -> Iterator[Any]:
         results = run.build(theme)
@@ -178,7 +183,7 @@ def _metadata(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any], re
         "unchanged": result.unchanged,
         "preview": dg.MetadataValue.md(_preview(connection, relation, [name for name, *_ in described])),
     }
-    drawn = picture(connection, node["alias"], relation)
+    drawn = plots(connection, node["alias"], relation)
     return metadata | ({"plot": dg.MetadataValue.md(drawn)} if drawn else {})
 
 
