@@ -53,9 +53,11 @@ class Suite:
     digest: str
 
 
-def read_suite(path: Path, overrides: Path | None = None) -> Suite:
+def read_suite(path: Path, overrides: Path | None = None, facts: str = "") -> Suite:
     """Read the suite at ``path``, with the tolerated exceptions of a territory's file ``overrides`` when one is given.
 
+    ``facts`` is a text of what else the expectations judge by, such as the territory's box: it is part of the digest,
+    so that a result is not taken for that of other facts.
     Raises ``ConfigurationError`` naming file, line and field: unknown kind or field, repeated name, tolerance of an
     expectation that does not exist or cannot be tolerated, ``overrides`` of another mart or with expectations.
     """
@@ -73,7 +75,7 @@ def read_suite(path: Path, overrides: Path | None = None) -> Suite:
         title_en=document.value["title_en"],
         expectations=expectations,
         tolerances=tolerances,
-        digest=_digest(mart, expectations, tolerances),
+        digest=_digest(mart, expectations, tolerances, facts),
     )
 
 
@@ -169,9 +171,8 @@ def _named_parameters(entry: dict[str, Any]) -> Iterator[tuple[str, dict[str, An
         yield f"{entry['name']}.{column}", {"column": column}
 
 
-def _digest(mart: str, expectations: tuple[Expectation, ...], tolerances: tuple[Tolerance, ...]) -> str:
+def _digest(mart: str, expectations: tuple[Expectation, ...], tolerances: tuple[Tolerance, ...], facts: str) -> str:
     """Return the digest of what decides a result; titles and reasons for readers (``why``) are left out."""
     checks = [{"name": e.name, "kind": e.kind, "parameters": e.parameters, "query": e.query} for e in expectations]
-    return sha256_text(
-        canonical_json({"mart": mart, "expectations": checks, "tolerances": [asdict(item) for item in tolerances]})
-    )
+    judged = {"mart": mart, "expectations": checks, "tolerances": [asdict(item) for item in tolerances]}
+    return sha256_text(canonical_json(judged | ({"facts": facts} if facts else {})))

@@ -156,7 +156,7 @@ def _parquet_writer(
     def write() -> None:
         query = f"SELECT * FROM {plan.relation}"
         if plan.entry.partitioned and plan.mart.period_column is not None:
-            source = f"{plan.mart.relation} WHERE {identifier(plan.mart.period_column)} = {literal(periods[0])}"
+            source = f"{plan.rows} WHERE {identifier(plan.mart.period_column)} = {literal(periods[0])}"
             query = select_sql(plan.columns, source)
         _check_order_key(connection, plan, query)
         metadata = inside_parquet(plan.card, plan.context)

@@ -68,6 +68,8 @@ class Context:
 
     ``as_of`` is the latest observation date of the deliveries, given by the run. ``bbox`` is min longitude, min
     latitude, max longitude, max latitude in degrees (WGS 84). ``base_url`` is where the published tree is served.
+    ``withheld`` are the sources in the mart's lineage that may not leave for the audience, each with whether it gives
+    the mart rows.
     """
 
     territory: str
@@ -80,6 +82,7 @@ class Context:
     sources: tuple[SourceNote, ...]
     bbox: tuple[float, float, float, float]
     time_zone: str
+    withheld: tuple[tuple[str, bool], ...] = ()
 
     def mark_fr(self, title: str) -> str:
         """Return a French title, marked when the data are synthetic."""

@@ -24,7 +24,8 @@ from exports.formats.excel_fr import EXCEL_FR
 from exports.log import ColumnFacts, Entry, PeriodFacts, ReleaseLog
 from exports.metadata import Context, Mart
 from exports.tree import release_folder
-from raw_sources.errors import ConfigurationError, HalleError, MachineryError
+from raw_sources.database import identifier, literal
+from raw_sources.errors import ConfigurationError, GateClosed, HalleError, MachineryError
 from raw_sources.files import canonical_json, sha256_text
 
 WRITERS = ("duckdb", "polars", "shapely")
@@ -59,9 +60,14 @@ class Plan:
     public: Path
 
     @property
+    def rows(self) -> str:
+        """The mart's rows that may leave, as an SQL relation of the warehouse."""
+        return rows_that_may_leave(self.mart, self.context, str(self.card.path))
+
+    @property
     def relation(self) -> str:
-        """The published rows, as an SQL relation of the warehouse."""
-        return f"({select_sql(self.columns, self.mart.relation)})"
+        """The published columns of those rows, as an SQL relation of the warehouse."""
+        return f"({select_sql(self.columns, self.rows)})"
 
     @property
     def parquet_files(self) -> dict[str, tuple[str, ...]]:
@@ -88,9 +94,14 @@ def make_plan(
     columns = _columns(card, mart)
     _check_contract(connection, card, mart)
     certificate = _certified(connection, mart, gate)
-    content = published_fingerprint(
-        connection, f"({select_sql(columns, mart.relation)})", card.columns, mart.period_column
-    )
+    rows = rows_that_may_leave(mart, context, str(card.path))
+    content = published_fingerprint(connection, f"({select_sql(columns, rows)})", card.columns, mart.period_column)
+    if content.rows == 0:
+        raise GateClosed(
+            f"no row of {mart.relation} may leave for the public: {_named(context)}.",
+            where=str(card.path),
+            hint="What may leave is under sharing in the cards of these sources.",
+        )
     identity: dict[str, str | None] = {
         "after": None,
         "certificate": certificate.key,
@@ -104,6 +115,33 @@ def make_plan(
         check_version(previous, card.version, entry.columns, str(card.path))
     entry = replace(entry, partitioned=_is_partitioned(card, mart, content.rows, previous))
     return Plan(card, mart, context, columns, certificate, content, identity, previous, entry, public)
+
+
+def rows_that_may_leave(mart: Mart, context: Context, where: str) -> str:
+    """Return the SQL relation of the mart's rows whose sources may leave.
+
+    Rows say where they come from in ``source``, and in ``…_source`` what else they name. Raises ``GateClosed`` when a
+    source that may not leave bears on the mart and no column tells which rows: what cannot be told may not leave.
+    """
+    if not context.withheld:
+        return mart.relation
+    names = [column.name for column in mart.columns]
+    others = [name for name in names if name.endswith("_source")]
+    for source, gives_rows in context.withheld:
+        if not ("source" in names if gives_rows else others):
+            raise GateClosed(
+                f"{mart.relation} is made with {source}, which may not leave, and no column tells with which rows.",
+                where=where,
+                hint="What may leave is under sharing in the card of the source.",
+            )
+    kept = ", ".join(literal(source) for source, _ in context.withheld)
+    telling = [name for name in names if name == "source" or name in others]
+    allowed = " AND ".join(f"coalesce({identifier(name)} NOT IN ({kept}), true)" for name in telling)
+    return f"(SELECT * FROM {mart.relation} WHERE {allowed})"
+
+
+def _named(context: Context) -> str:
+    return ", ".join(source for source, _ in context.withheld) + " may not"
 
 
 def _draft(

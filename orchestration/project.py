@@ -16,6 +16,7 @@ from exports.card import ExportCard, load_export_cards
 from orchestration.workspace import PROJECT
 from raw_sources.card import Card, load_cards
 from raw_sources.errors import ConfigurationError
+from raw_sources.files import canonical_json
 from raw_sources.territory import Territory, read_territory
 
 SAMPLE_TERRITORY = PROJECT / "raw_sources" / "sample" / "territory"
@@ -45,7 +46,7 @@ class Project:
         paths = declared(PROJECT / "expectations", self.territory.suites_folder)
         suites: dict[str, Suite] = {}
         for path in paths:
-            suite = read_suite(path, self._tolerances(path))
+            suite = read_suite(path, self._tolerances(path), self._facts())
             if suite.mart in suites:
                 raise ConfigurationError(
                     f"the mart {suite.mart} has a suite already.",
@@ -54,6 +55,11 @@ class Project:
                 )
             suites[suite.mart] = suite
         return suites
+
+    def _facts(self) -> str:
+        """Return what the suites judge by besides the data: the box, the reach and the legal time of the territory."""
+        territory = self.territory
+        return canonical_json([*territory.bbox, territory.reach_m, territory.time_zone])
 
     def _tolerances(self, suite: Path) -> Path | None:
         """Return the territory's tolerated exceptions to a suite: ``tolerances/<theme>/<mart>.yml`` in its folder."""

@@ -25,7 +25,8 @@ from raw_sources.errors import ConfigurationError, GateClosed
 def context(project: Project, node: MartNode, as_of: date) -> Context:
     """Return what a release says besides its rows; synthetic data credit nobody but the generator."""
     territory = project.territory
-    notes = [] if territory.synthetic else [source_note(project.cards[name]) for name in _delivering(project, node)]
+    credited = [name for name in _delivering(project, node) if may_leave(project.cards[name])]
+    notes = [] if territory.synthetic else [source_note(project.cards[name]) for name in credited]
     return Context(
         territory=territory.name,
         title_fr=territory.title_fr,
@@ -37,7 +38,17 @@ def context(project: Project, node: MartNode, as_of: date) -> Context:
         sources=tuple(notes),
         bbox=territory.bbox,
         time_zone=territory.time_zone,
+        withheld=tuple(
+            (name, name in node.row_sources)
+            for name in _delivering(project, node)
+            if not may_leave(project.cards[name])
+        ),
     )
+
+
+def may_leave(card: Card) -> bool:
+    """Tell whether single records of a source may be published: its card names the public, and that grain."""
+    return "public" in card.sharing["audiences"] and card.sharing["grain"] == "record"
 
 
 def _delivering(project: Project, node: MartNode) -> list[str]:

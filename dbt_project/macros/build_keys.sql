@@ -74,6 +74,17 @@
     )
 {%- endmacro %}
 
+{#
+    A model that reads the territory without saying so would not be built again when the territory changes: it is refused.
+#}
+{% macro refuse_undeclared_facts(compiled_sql, reads) -%}
+    {%- if '"ops"."territory"' in compiled_sql and 'territory' not in reads and 'as_of' not in reads -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ " reads ops.territory (place_in_box does): add reads=['territory'] to its config."
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# SQL: each part of a keyed model with the key it should have and the key it has. #}
 {% macro stale_parts_sql(model_name, code_key, upstream, by_period, reads) -%}
     with inputs as (

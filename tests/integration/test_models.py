@@ -132,6 +132,14 @@ def test_a_run_in_production_runs_no_unit_test(production: DbtProject):
     assert all(one.unchanged for one in results if one.resource_type == "model")
 
 
+def test_a_model_that_reads_the_territory_has_to_say_so(dbt: DbtProject, tmp_path: Path):
+    wrong = spoilt(dbt, tmp_path, "int_mobility__counter_places", ", reads=['territory']", "")
+    found = outcomes(wrong, "run", "--select", "int_mobility__counter_places")
+    status, message = found["int_mobility__counter_places"]
+    assert status == "error"
+    assert "add reads=['territory'] to its config" in message
+
+
 # --- documentation and contracts ----------------------------------------------------------------------------------
 
 

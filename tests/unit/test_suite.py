@@ -217,3 +217,10 @@ def test_reading_a_suite_does_not_import_great_expectations() -> None:
         " sys.exit('great_expectations' in sys.modules or 'pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_result_is_bound_to_the_facts_that_it_judges_by(tmp_path: Path) -> None:
+    path = Path(__file__).parents[2] / "expectations" / "mobility" / "works_sites.yml"
+    digests = {read_suite(path, facts=facts).digest for facts in ("", "[2.2, 48.8]", "[2.3, 48.8]")}
+    assert len(digests) == 3
+    assert read_suite(path, facts="[2.3, 48.8]").digest in digests

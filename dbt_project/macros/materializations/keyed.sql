@@ -32,6 +32,7 @@
     {%- endif -%}
     {%- for row in found.rows -%}{%- do stale.append({'part': row[0], 'build_key': row[1]}) -%}{%- endfor -%}
 
+    {{ refuse_undeclared_facts(sql, reads) }}
     {{ run_hooks(pre_hooks) }}
     {% if not fresh and not stale %}
         {% call noop_statement('main', 'UNCHANGED', 'UNCHANGED', 0) -%} select 1 {%- endcall %}

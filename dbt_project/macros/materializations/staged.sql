@@ -41,6 +41,7 @@
     {%- set found = run_query(stale_deliveries_sql(source_name, code_key, config.get('reads', []), fresh)) -%}
     {%- for row in found.rows -%}{%- do stale.append({'part': row[0], 'build_key': row[1]}) -%}{%- endfor -%}
 
+    {{ refuse_undeclared_facts(sql, config.get('reads', [])) }}
     {{ run_hooks(pre_hooks) }}
     {% if not fresh and not stale %}
         {% call noop_statement('main', 'UNCHANGED', 'UNCHANGED', 0) -%} select 1 {%- endcall %}
