@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run ui test lint bench lock
+.PHONY: help run ui test lint bench bench-effect lock
 
 ARGS ?=
 BIN := .venv/bin
@@ -17,7 +17,7 @@ PACKAGE := .venv/.package-$(call checksum,pyproject.toml)
 DEV     := .venv/.dev-$(call checksum,requirements-dev.lock)
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{ printf "  make %-6s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 	@echo '  Options pass through ARGS: make run ARGS="--territory DIR --extracts DIR"'
 
 run: $(PACKAGE) ## take a territory's extracts to a verified release (the synthetic one by default)
@@ -41,6 +41,9 @@ lint: $(PACKAGE) $(DEV) ## check style, types, import layers, dependencies, SQL,
 
 bench: $(PACKAGE) $(DEV) ## time a whole run against one hand-written DuckDB script
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-effect: $(PACKAGE) $(DEV) ## print error, coverage and power of the effect of works, on traffic of known truth
+	@$(BIN)/python -m tests.benchmarks.effect $(ARGS)
 
 lock: ## for maintainers: resolve the lock files anew (needs uv)
 	@sh .ci/lock

@@ -1,0 +1,172 @@
+"""Each expectation of the suite of the effect of works goes red on a seeded defect.
+
+The mart is written by hand, one row of each kind; what the models put into it is in test_effect.py.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from expectations import engine
+from expectations.suite import Suite, read_suite
+from raw_sources.database import DuckDBSettings, connect
+
+EFFECT = "mobility.works_traffic_effect"
+SETTINGS = DuckDBSettings(memory_limit="1GB", threads=2)
+
+MART_SQL = """
+create schema mobility;
+create schema ops;
+create table ops.territory as select date '2026-04-30' as as_of;
+create table mobility.traffic_hourly as select 'counts' as source, 'c1' as counter_id;
+create table mobility.works_sites as select 'works' as source, unnest(['A', 'B', 'N']) as site_id;
+create table mobility.works_traffic_effect as
+select
+    'counts' as source, 'c1' as counter_id, 'one_way' as direction, spell_id, measure,
+    cast(start_on as date) as start_on,
+    cast(start_on as date) + days - 1 as end_on, false as is_open, status as estimate_status,
+    case when status = 'estimated' then -20.0 end::decimal(9, 2) as effect_pct,
+    case when status = 'estimated' then -23.0 end::decimal(9, 2) as lower_pct,
+    case when status = 'estimated' then -16.0 end::decimal(9, 2) as upper_pct,
+    case when status = 'estimated' then 10000.0 end::decimal(12, 2) as expected_per_day,
+    case when status = 'estimated' then 8000.0 end::decimal(12, 2) as observed_per_day,
+    case when status = 'estimated' then baseline end as baseline,
+    case when status = 'estimated' then 'site' end as attribution, 'on' as position, 10.0::double as distance_m,
+    json_array_length(sites) as sites_count, sites,
+    case when status = 'estimated' then '["works/A"]' end as attributed_sites,
+    case when status = 'estimated' then baseline_sites end as baseline_sites, days as spell_days,
+    case when status = 'too_short' then 0 else days - 2 end as compared_days,
+    case when status = 'estimated' then 60 end as baseline_days,
+    case when status = 'estimated' then 1800 end as compared_hours,
+    (case when status = 'too_short' then 0 else days - 2 end / days)::decimal(5, 4) as coverage_share,
+    24 * (days - 1) as measured_hours, 0 as barred_hours, 0 as set_aside_hours,
+    case when status = 'estimated' then 9 end as control_counters,
+    case when status = 'estimated' then 12.0 end::decimal(9, 1) as effective_days, left(start_on, 7) as period_month
+from (values
+    ('s1', 'flow', '2026-03-01', 20, 'estimated', 'without_works', '[]', '[{"source": "works", "site_id": "A"}]'),
+    ('s1', 'speed', '2026-03-01', 20, 'no_control', null, null, '[{"source": "works", "site_id": "A"}]'),
+    ('s2', 'flow', '2026-03-21', 20, 'estimated', 'fewer_works', '["works/B"]',
+     '[{"source": "works", "site_id": "A"}, {"source": "works", "site_id": "B"}]'),
+    ('s3', 'flow', '2026-03-05', 2, 'too_short', null, null, '[{"source": "works", "site_id": "N"}]')
+) as listed(spell_id, measure, start_on, days, status, baseline, baseline_sites, sites);
+"""
+ONE = "spell_id = 's1' and measure = 'flow'"
+
+
+@dataclass(frozen=True)
+class Defect:
+    """SQL that spoils the mart, and the number of offending rows that the expectation must then report."""
+
+    sql: str
+    count: int = 1
+
+
+def _row(assignment: str, where: str = ONE) -> Defect:
+    return Defect(f"update {EFFECT} set {assignment} where {where}")
+
+
+DEFECTS: dict[str, list[Defect]] = {
+    "key_is_unique": [Defect(f"insert into {EFFECT} select * from {EFFECT} where {ONE}")],
+    "measure_is_known": [_row("measure = 'volume'")],
+    "status_is_known": [_row("estimate_status = 'unclear'")],
+    "position_is_known": [_row("position = 'north'")],
+    "a_reason_or_an_estimate": [
+        _row("effect_pct = null"),
+        _row("lower_pct = null"),
+        _row("upper_pct = null"),
+        _row("expected_per_day = null"),
+        _row("observed_per_day = null"),
+        _row("baseline = null"),
+        _row("attribution = null"),
+        _row("attributed_sites = null"),
+        _row("baseline_sites = null"),
+        _row("estimate_status = 'silent'"),
+        _row("upper_pct = 3", "measure = 'speed'"),
+    ],
+    "interval_holds_the_effect": [
+        _row("lower_pct = -19.99"),
+        _row("upper_pct = -20.01"),
+        _row("upper_pct = lower_pct"),
+    ],
+    "effect_is_a_change": [_row("lower_pct = -100.01")],
+    "expected_agrees_with_observed": [_row("observed_per_day = 8003"), _row("expected_per_day = 9996")],
+    "estimates_rest_on_enough_days": [
+        _row("compared_days = 4"),
+        _row("baseline_days = 13"),
+        _row("control_counters = 4"),
+        _row("compared_hours = 0"),
+        _row("effective_days = 0"),
+    ],
+    "attribution_agrees_with_sites": [
+        _row("attribution = 'set'"),
+        _row("baseline = 'fewer_works'"),
+        _row('attributed_sites = \'["works/A", "works/B"]\''),
+        _row("attribution = 'both'"),
+    ],
+    "sites_are_counted": [_row("sites_count = 2"), _row("sites = '[]', sites_count = 0")],
+    "days_fit_the_spell": [
+        _row("spell_days = 21"),
+        _row("compared_days = 21"),
+        _row("coverage_share = 0.5"),
+        _row("compared_days = -1"),
+    ],
+    "hours_fit_the_spell": [_row("measured_hours = 481"), _row("barred_hours = 501"), _row("set_aside_hours = -1")],
+    "period_is_the_month": [_row("period_month = '2026-04'")],
+    "ends_by_the_last_day_known": [Defect("update ops.territory set as_of = date '2026-04-08'")],
+    "spells_do_not_overlap": [_row("end_on = end_on + 1")],
+    "works_are_known": [Defect("delete from mobility.works_sites where site_id = 'N'")],
+    "counter_is_known": [Defect("update mobility.traffic_hourly set counter_id = 'c2'")],
+}
+
+
+def _suite() -> Suite:
+    return read_suite(Path(__file__).parents[2] / "expectations" / "mobility" / "works_traffic_effect.yml")
+
+
+def all_defects() -> Iterator[tuple[str, str, Defect]]:
+    """Return every seeded defect with its mart and expectation."""
+    for name, defects in DEFECTS.items():
+        yield from ((EFFECT, name, defect) for defect in defects)
+    for name in (one.name for one in _suite().expectations if one.kind == "not_null"):
+        column = name.split(".")[1]
+        yield EFFECT, name, _row(f"{column} = null")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sound") / "warehouse.duckdb"
+    with connect(path, SETTINGS) as connection:
+        connection.execute(MART_SQL)
+    return path
+
+
+def test_a_sound_mart_passes(sound: Path) -> None:
+    validation = engine.validate(_suite(), sound, SETTINGS)
+    assert [result for result in validation.results if result.status != "passed"] == []
+    assert validation.expected == validation.evaluated
+
+
+@pytest.mark.parametrize(
+    ("name", "defect"),
+    [pytest.param(name, defect, id=f"{name}-{place}") for place, (_, name, defect) in enumerate(all_defects())],
+)
+def test_a_seeded_defect_turns_its_expectation_red(sound: Path, tmp_path: Path, name: str, defect: Defect) -> None:
+    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
+    with connect(warehouse, SETTINGS) as connection:
+        connection.execute(defect.sql)
+    suite = _suite()
+    only = replace(suite, expectations=tuple(one for one in suite.expectations if one.name == name))
+    (result,) = engine.validate(only, warehouse, SETTINGS).results
+    assert (result.status, result.unexpected_count) == ("failed", defect.count), result.observed
+
+
+def test_an_empty_mart_is_no_error(sound: Path, tmp_path: Path) -> None:
+    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
+    with connect(warehouse, SETTINGS) as connection:
+        connection.execute(f"delete from {EFFECT}")
+    assert engine.validate(_suite(), warehouse, SETTINGS).status == "passed"
