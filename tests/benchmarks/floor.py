@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
-from duckdb.sqltypes import DOUBLE, VARCHAR
+from duckdb.sqltypes import BOOLEAN, DOUBLE, VARCHAR
 
 from raw_sources import geometry
 
@@ -44,6 +44,7 @@ SOURCES = {
     "occupying": ("paris_chantiers", "chantiers-emprises_2*.csv"),
     "occupying_pages": ("paris_chantiers", "chantiers-emprises_api_*.json"),
     "closing": ("paris_fermetures_voirie", "fermetures-voirie_*.csv"),
+    "outlines": ("ign_contours_communes", "communes-100m_*.geojson"),
 }
 """For each variable of floor.sql, the source that its files belong to and their names."""
 
@@ -51,6 +52,7 @@ MARTS = {
     "traffic_hourly": ("period_month", "source, counter_id, direction, vehicle_class, hour_start_at"),
     "works_sites": (None, "source, site_id"),
     "counter_works_daily": ("period_month", "source, counter_id, day_on, works_source, site_id"),
+    "traffic_yearly": (None, "source, counter_id, direction, vehicle_class, year"),
 }
 """For each mart, the column of its months (None when it has none) and its key."""
 
@@ -59,12 +61,12 @@ CHECKS = {
         select
             count(*) filter (where source is null or counter_id is null or direction is null or vehicle_class is null
                 or hour_start_at is null or hour_start_local is null or measure_kind is null or traffic_state is null
-                or measured_share is null or plausibility is null or period_month is null),
+                or measured_share is null or is_barred is null or plausibility is null or period_month is null),
             count(*) filter (where flow_veh_h < 0 or (flow_veh_h > 12000 and plausibility <> 'implausible_flow')),
             count(*) filter (where occupancy_pct not between 0 and 100),
             count(*) filter (where speed_kmh not between 0 and 250),
             count(*) filter (where measured_share not between 0 and 1),
-            count(*) filter (where measure_kind not in ('count', 'occupancy', 'floating_car_speed', 'none')),
+            count(*) filter (where measure_kind not in ('count', 'occupancy', 'speed', 'floating_car_speed', 'none')),
             count(*) filter (where traffic_state not in ('unknown', 'fluid', 'pre_saturated', 'saturated', 'blocked')),
             count(*) filter (where not regexp_full_match(plausibility, '[a-z]+(_[a-z]+)*')),
             count(*) filter (where hour_start_at <> date_trunc('hour', hour_start_at)),
@@ -96,6 +98,12 @@ CHECKS = {
         select
             count(*) filter (where kind is null or disruption is null or status is null or version_count < 1),
             count(*) filter (where disruption_level not between 0 and 5),
+            count(*) filter (where stated_phase not in ('planned', 'ongoing', 'ended', 'cancelled', 'suspended')),
+            count(*) filter (where phase_contradicts_dates <> (coalesce(stated_phase in ('planned', 'ongoing', 'ended'),
+                false) and status <> 'unknown' and stated_phase <> status)),
+            count(*) filter (where direction not in ('both', 'one', 'unknown') or lanes_closed not between 0 and 12),
+            count(*) filter (where (commune_code is null) <> (commune_vintage is null)),
+            count(*) filter (where not regexp_full_match(commune_code, '([0-9]{2}|2[AB])[0-9]{3}')),
             count(*) filter (where start_on > end_on or start_at > end_at),
             count(*) filter (where (period_precision = 'date') <> (start_at is null and end_at is null)),
             count(*) filter (where match_evidence is not null and not json_valid(match_evidence)),
@@ -117,6 +125,24 @@ CHECKS = {
             count(*) filter (where measured_hours not between 0 and 25),
             count(*) filter (where strftime(day_on, '%Y-%m') <> period_month)
         from counter_works_daily""",
+    "traffic_yearly": """
+        select
+            count(*) filter (where coverage_status <> case when months_kept = 12 then 'complete_year'
+                when months_kept > 0 then 'some_months' else 'no_complete_month' end),
+            count(*) filter (where (mean_daily_traffic_veh_d is null) <> (months_kept = 0)),
+            count(*) filter (where days_kept not between 28 * months_kept and 31 * months_kept
+                or days_kept > complete_days or complete_days > days_in_year or working_days_kept > days_kept),
+            count(*) filter (where mean_daily_traffic_veh_d not between 0 and 288000),
+            count(*) filter (where mean_working_day_traffic_veh_d not between 0 and 288000),
+            count(*) filter (where abs(traffic_volume_veh_km_d - mean_daily_traffic_veh_d * section_length_m / 1000)
+                > 1e-6 * (1 + traffic_volume_veh_km_d)),
+            count(*) filter (where year not between 1980 and 2099),
+            count(*) filter (where (commune_code is null) <> (commune_vintage is null)),
+            count(*) filter (where place_of(lon, lat) <> 'inside' or (lon is null) <> (lat is null))
+        from traffic_yearly""",
+    "means are of counters that were heard": """
+        select count(*) from traffic_yearly as means
+        anti join traffic_hourly as counters on counters.counter_id = means.counter_id""",
     "works are known and under way": """
         select count(*)
         from (select distinct works_source, site_id, day_on from counter_works_daily) as days
@@ -148,6 +174,9 @@ def register_geometry(connection: duckdb.DuckDBPyConnection) -> None:
     texts: list[Any] = [VARCHAR, VARCHAR]
     connection.create_function("geo_distance_m", _distance, texts, DOUBLE, type="arrow")  # type: ignore[arg-type]
     connection.create_function("geo_position", _position, texts, VARCHAR, type="arrow")  # type: ignore[arg-type]
+    connection.create_function("geo_length_m", _length, [VARCHAR], DOUBLE, type="arrow")  # type: ignore[arg-type]
+    point: list[Any] = [VARCHAR, DOUBLE, DOUBLE]
+    connection.create_function("geo_contains", _contains, point, BOOLEAN, type="arrow")  # type: ignore[arg-type]
     box: Any = duckdb.list_type(DOUBLE)
     connection.create_function("geo_bounds", _bounds, [VARCHAR], box, type="arrow")  # type: ignore[arg-type]
 
@@ -160,6 +189,14 @@ def _distance(left: pa.Array, right: pa.Array) -> pa.Array:
 def _position(line: pa.Array, other: pa.Array) -> pa.Array:
     shapes = geometry.parse(line.to_pylist()), geometry.parse(other.to_pylist())
     return pa.array(geometry.positions(*shapes), type=pa.string())
+
+
+def _length(line: pa.Array) -> pa.Array:
+    return pa.array(geometry.lengths_m(geometry.parse(line.to_pylist())))
+
+
+def _contains(contour: pa.Array, lon: pa.Array, lat: pa.Array) -> pa.Array:
+    return pa.array(geometry.contains(contour.to_pylist(), np.asarray(lon), np.asarray(lat)), type=pa.bool_())
 
 
 def _bounds(text: pa.Array) -> pa.Array:
@@ -200,7 +237,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, plan: dict[str, Any], work: P
 def _stand_in(name: str, work: Path) -> Path:
     """Write a file without a record: DuckDB reads no empty list of files."""
     path = work / f"no-{name}"
-    path.write_text({"pages": '{"results": []}', "occupying_pages": "[]"}.get(name, "\n"), encoding="utf-8")
+    empty = {"pages": '{"results": []}', "occupying_pages": "[]", "outlines": '{"features": []}'}
+    path.write_text(empty.get(name, "\n"), encoding="utf-8")
     return path
 
 

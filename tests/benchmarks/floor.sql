@@ -1,8 +1,9 @@
 -- The floor: what one careful person would write by hand for this one territory. Its only purpose is to be compared.
 --
--- It reads the same files, types the same records, keeps the same one of each key, and ends with the same three marts.
--- What makes it lean is what a warehouse cannot afford: it knows its files, keeps nothing between two runs, names no
--- refused record, stores no raw copy. Variables and the table `deliveries` come from floor.py.
+-- It reads the same files, types the same records, keeps the same one of each key, and ends with the same four marts
+-- (floor.py names those that it does not make). What makes it lean is what a warehouse cannot afford: it knows its files,
+-- keeps nothing between two runs, names no refused record, stores no raw copy. Variables and the table `deliveries` come
+-- from floor.py.
 
 create macro number_of(cell) as coalesce(
     try_cast(cell as double),
@@ -39,6 +40,7 @@ create macro geometry_of(cell) as case
         then nullif(cast(json_extract(cell, '$.geometry') as varchar), 'null')
     else cell
 end;
+create macro mean_of(degrees) as cast(cast(degrees as decimal(12, 9)) as double);
 create macro place_of(lon, lat) as (
     select case
         when lon is null or lat is null then null
@@ -380,12 +382,12 @@ with typed as (
         type_fermeture as closure_type,
         localisation as street,
         sens as direction_text,
+        etat as announced_state,
         case
             when etat like 'Planifi%' then 'planned'
             when etat like 'Termin%' then 'ended'
             when etat like 'Annul%' then 'cancelled'
-            else 'unknown'
-        end as announced_state,
+        end as stated_phase,
         instant_of(date_debut) as start_at,
         instant_of(date_fin) as end_at,
         geometry_of(geo_shape) as geometry,
@@ -407,6 +409,18 @@ with typed as (
 )
 select *, case when is_bad or place = 'swapped' then 'refused' end as reject_reason
 from (select *, place_of(lon, lat) as place from typed);
+
+create table outlines as
+select
+    2025 as vintage,
+    feature ->> '$.properties.code' as commune_code,
+    feature ->> '$.geometry' as geometry,
+    delivery_order
+from (
+    select filename, unnest(cast(features as json[])) as feature
+    from read_json(getvariable('outlines'), filename = true, format = 'auto', columns = {'features': 'JSON'})
+) as published
+left join deliveries on published.filename = deliveries.path;
 
 create table perturbing as
 with accepted as (
@@ -494,7 +508,10 @@ select 'paris_fermetures_voirie', delivery_order, count(*), count(*) filter (whe
 from closing_records group by delivery_order
 union all
 select 'paris_referentiel_comptages', delivery_order, count(*), count(*) filter (where reject_reason is not null)
-from arcs group by delivery_order;
+from arcs group by delivery_order
+union all
+select 'ign_contours_communes', delivery_order, count(*), 0
+from outlines group by delivery_order;
 
 create table occupied as
 with parts as (
@@ -522,18 +539,18 @@ histories as (
 select
     parts.site_id,
     min(cite_request_id) as cite_request_id,
-    min(kind) as kind,
+    coalesce(min(kind) filter (where occupies_carriageway), min(kind)) as kind,
     min(purpose) as purpose,
     arg_max(disruption, disruption_rank) as disruption,
     bool_or(occupies_carriageway) as occupies_carriageway,
     min(responsible_body) as responsible_body,
     cast(sum(cast(surface_m2 as decimal(18, 2))) as double) as surface_m2,
     min(start_on) as start_on,
-    max(end_on) as end_on,
+    case when count(end_on) = count(*) then max(end_on) end as end_on,
     min(district_code) as district_code,
     count(*) as parts_count,
     bool_or(in_latest_snapshot) as in_latest_snapshot,
-    any_value(histories.versions) as versions,
+    case when count(*) = 1 then any_value(parts.versions) else any_value(histories.versions) end as versions,
     case count(geometry)
         when 0 then null
         when 1 then min(geometry)
@@ -554,7 +571,7 @@ select
         'snapshot_on': v.snapshot_on, 'start': cast(v.start_on as varchar), 'end': cast(v.end_on as varchar)
     }) as versions,
     1 as parts_count, disruption <> 'unknown' as occupies_carriageway, cast(null as double) as surface_m2,
-    district_code, geometry, lon, lat
+    district_code, geometry, mean_of(lon) as lon, mean_of(lat) as lat
 from perturbing
 union all by name
 select
@@ -567,15 +584,41 @@ union all by name
 select
     'paris_fermetures_voirie' as source, site_id, 'closure' as kind, closure_type as purpose,
     'road_closed' as disruption, street, direction_text as location_detail,
-    cast(legal_time(start_at) as date) as start_on, cast(legal_time(end_at) as date) as end_on, start_at, end_at, 'instant' as period_precision, announced_state,
-    in_latest_snapshot,
+    case when direction_text is not null then 'one' else 'unknown' end as direction,
+    cast(legal_time(start_at) as date) as start_on, cast(legal_time(end_at) as date) as end_on, start_at, end_at,
+    'instant' as period_precision, announced_state, stated_phase, in_latest_snapshot,
     list_transform(versions, lambda v: {
         'snapshot_on': v.snapshot_on,
         'start': strftime(v.start_at, '%Y-%m-%dT%H:%M:%SZ'),
         'end': strftime(v.end_at, '%Y-%m-%dT%H:%M:%SZ')
     }) as versions,
-    1 as parts_count, true as occupies_carriageway, geometry, lon, lat
+    1 as parts_count, true as occupies_carriageway, geometry, mean_of(lon) as lon, mean_of(lat) as lat
 from closing;
+
+create table places as
+with points as (
+    select
+        source,
+        site_id,
+        coalesce(lon, (geo_bounds(geometry)[1] + geo_bounds(geometry)[3]) / 2) as lon,
+        coalesce(lat, (geo_bounds(geometry)[2] + geo_bounds(geometry)[4]) / 2) as lat
+    from announced
+)
+
+select
+    source,
+    site_id,
+    case when place_of(points.lon, points.lat) = 'inside' then points.lon end as lon,
+    case when place_of(points.lon, points.lat) = 'inside' then points.lat end as lat,
+    commune_code,
+    vintage as commune_vintage
+from points
+left join (
+    select source, site_id, min(commune_code) as commune_code, min(vintage) as vintage
+    from points
+    inner join outlines on geo_contains(outlines.geometry, points.lon, points.lat)
+    group by source, site_id
+) using (source, site_id);
 
 create table matches as
 select * from (
@@ -614,12 +657,32 @@ with evidence as (
 
 grouped as (
     select
-        announced.*,
+        announced.* exclude (lon, lat),
+        places.lon,
+        places.lat,
+        commune_code,
+        commune_vintage,
         match_evidence,
         coalesce(evidence.site_group_id, announced.source || ':' || announced.site_id) as group_id,
         try_cast(substr(versions[1]."end", 1, 10) as date) as first_announced_end_on
     from announced
+    left join places using (source, site_id)
     left join evidence using (source, site_id)
+),
+
+told as (
+    select
+        *,
+        case
+            when stated_phase = 'cancelled' then 'cancelled'
+            when start_on is null then 'unknown'
+            when start_on > as_of and not in_latest_snapshot then 'cancelled'
+            when start_on > as_of then 'planned'
+            when end_on < as_of or not in_latest_snapshot then 'ended'
+            else 'ongoing'
+        end as status
+    from grouped
+    cross join territory
 )
 
 select
@@ -636,20 +699,23 @@ select
     disruption_level,
     street,
     location_detail,
+    cast(null as varchar) as road_ref,
+    direction,
+    cast(null as integer) as lanes_closed,
+    cast(null as varchar) as schedule,
     responsible_body,
     start_on,
     end_on,
     start_at,
     end_at,
     period_precision,
-    case
-        when announced_state = 'cancelled' then 'cancelled'
-        when start_on is null then 'unknown'
-        when start_on > as_of and not in_latest_snapshot then 'cancelled'
-        when start_on > as_of then 'planned'
-        when end_on < as_of or not in_latest_snapshot then 'ended'
-        else 'ongoing'
-    end as status,
+    cast(null as varchar) as period_text,
+    status,
+    announced_state,
+    stated_phase,
+    coalesce(
+        stated_phase in ('planned', 'ongoing', 'ended') and status <> 'unknown' and stated_phase <> status, false
+    ) as phase_contradicts_dates,
     cast(to_json(versions) as varchar) as announced_versions,
     cast(len(versions) as integer) as version_count,
     first_announced_end_on,
@@ -657,12 +723,15 @@ select
     cast(parts_count as integer) as parts_count,
     occupies_carriageway,
     surface_m2,
+    commune_code,
+    cast(commune_vintage as integer) as commune_vintage,
+    case when commune_code is not null then 'contour' end as commune_origin,
+    cast(null as varchar) as commune_name,
     district_code,
     geometry,
     lon,
     lat
-from grouped
-cross join territory;
+from told;
 
 -- 3. The marts of traffic.
 
@@ -728,6 +797,7 @@ select
     cast(null as double) as speed_kmh,
     traffic_state,
     cast(case when coalesce(flow_veh_h, occupancy_pct) is null then 0 else 1 end as decimal(5, 4)) as measured_share,
+    arc_state = 'closed' as is_barred,
     case
         when coalesce(flow_veh_h, occupancy_pct) is null then 'not_measured'
         when flow_veh_h > 12000 then 'implausible_flow'
@@ -816,3 +886,139 @@ cross join territory
 inner join days
     on near.counter_id = days.counter_id and days.day_on between sites.start_on and coalesce(sites.end_on, as_of)
 where sites.status <> 'cancelled';
+
+-- The days of the counted years, with their hours; those of the one clock change at which an hour is lost count 24.
+
+create table calendar as
+with years as (
+    select distinct cast(left(period_month, 4) as integer) as year
+    from traffic_hourly
+),
+
+-- Easter, by the Gregorian algorithm of Meeus, Jones and Butcher.
+moons as (
+    select
+        year,
+        (
+            19 * (year % 19) + year // 100 - year // 400
+            - (year // 100 - (year // 100 + 8) // 25 + 1) // 3 + 15
+        ) % 30 as h
+    from years
+),
+
+sundays as (
+    select *, (32 + 2 * (year // 100 % 4) + 2 * (year % 100 // 4) - h - year % 100 % 4) % 7 as l
+    from moons
+),
+
+easters as (
+    select year, h + l - 7 * ((year % 19 + 11 * h + 22 * l) // 451) + 114 as days
+    from sundays
+),
+
+holidays as (
+    select make_date(year, days // 31, days % 31 + 1) + after as day_on
+    from easters cross join (values (1), (39), (50)) as listed (after)
+    union
+    select make_date(year, month, day)
+    from easters
+    cross join (values (1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)) as listed (month, day)
+),
+
+days as (
+    select cast(unnest(generate_series(make_date(year, 1, 1), make_date(year, 12, 31), interval 1 day)) as date) as day_on
+    from years
+)
+
+select
+    day_on,
+    isodow(day_on) < 6 and day_on not in (select day_on from holidays) as is_working_day,
+    least(24, date_diff(
+        'hour',
+        timezone('Europe/Paris', cast(day_on as timestamp)),
+        timezone('Europe/Paris', cast(day_on + 1 as timestamp))
+    )) as publishable_hours
+from days;
+
+create table traffic_yearly as
+with daily as (
+    select
+        counter_id,
+        period_month,
+        cast(substr(hour_start_local, 1, 10) as date) as day_on,
+        count(*) filter (where plausibility <> 'implausible_flow') as whole_hours,
+        sum(cast(flow_veh_h as decimal(18, 2))) filter (where plausibility <> 'implausible_flow') as vehicles
+    from traffic_hourly
+    where measure_kind = 'count'
+    group by counter_id, period_month, day_on
+),
+
+monthly as (
+    select
+        counter_id,
+        period_month,
+        count(*) as complete_days,
+        count(*) filter (where is_working_day) as working_days,
+        sum(vehicles) as vehicles,
+        sum(vehicles) filter (where is_working_day) as vehicles_on_working_days,
+        count(*) = day(last_day(max(day_on))) as is_complete
+    from daily
+    inner join calendar using (day_on)
+    where whole_hours >= publishable_hours
+    group by counter_id, period_month
+),
+
+yearly as (
+    select
+        counter_id,
+        cast(left(daily.period_month, 4) as integer) as year,
+        count(distinct period_month) filter (where is_complete) as months_kept,
+        coalesce(sum(complete_days) filter (where is_complete), 0) as days_kept,
+        coalesce(sum(working_days) filter (where is_complete), 0) as working_days_kept,
+        coalesce(sum(complete_days), 0) as complete_days,
+        sum(vehicles) filter (where is_complete) as vehicles,
+        sum(vehicles_on_working_days) filter (where is_complete) as vehicles_on_working_days
+    from (select distinct counter_id, period_month from daily) as daily
+    left join monthly using (counter_id, period_month)
+    group by counter_id, year
+),
+
+located as (
+    select counter_id, min(commune_code) as commune_code, min(vintage) as vintage
+    from counters
+    inner join outlines on geo_contains(outlines.geometry, counters.lon, counters.lat)
+    group by counter_id
+),
+
+measured as (
+    select *, cast(nullif(geo_length_m(geometry), 0) as decimal(12, 1)) as length_m
+    from counters
+)
+
+select
+    'paris_comptages_permanents' as source,
+    counter_id,
+    'one_way' as direction,
+    'all' as vehicle_class,
+    year,
+    case
+        when months_kept = 12 then 'complete_year' when months_kept > 0 then 'some_months' else 'no_complete_month'
+    end as coverage_status,
+    cast(months_kept as integer) as months_kept,
+    cast(days_kept as integer) as days_kept,
+    cast(working_days_kept as integer) as working_days_kept,
+    cast(complete_days as integer) as complete_days,
+    case when day(last_day(make_date(year, 2, 1))) = 29 then 366 else 365 end as days_in_year,
+    cast(vehicles as double) / nullif(days_kept, 0) as mean_daily_traffic_veh_d,
+    cast(vehicles_on_working_days as double) / nullif(working_days_kept, 0) as mean_working_day_traffic_veh_d,
+    cast(length_m as double) as section_length_m,
+    cast(vehicles * length_m as double) / 1000 / nullif(days_kept, 0) as traffic_volume_veh_km_d,
+    street,
+    cast(null as varchar) as road_ref,
+    commune_code,
+    cast(vintage as integer) as commune_vintage,
+    lon,
+    lat
+from yearly
+inner join measured using (counter_id)
+left join located using (counter_id);

@@ -1,6 +1,6 @@
 """What the tests of the whole way share: one run of the synthetic territory from the command line, and copies of it.
 
-The run costs half a minute, so it is made once; a test that changes anything works on a copy.
+The run costs about a minute, so it is made once; a test that changes anything works on a copy.
 """
 
 from __future__ import annotations

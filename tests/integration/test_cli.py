@@ -24,7 +24,17 @@ from tests.integration.conftest import HALLE, SampleRun, halle
 
 HEAVY = ("dagster", "dbt", "great_expectations", "polars", "numpy", "pandas", "matplotlib")
 HEAVIER = ("dagster", "dbt", "great_expectations")
-SLUGS = {"chantiers-voirie", "comptages-chantiers-journaliers", "comptages-routiers-horaires"}
+SLUGS = {
+    "calendrier",
+    "chantiers-voirie",
+    "communes-millesimes",
+    "comptages-chantiers-journaliers",
+    "comptages-routiers-horaires",
+    "effet-chantiers-trafic",
+    "passages-communes",
+    "populations-legales",
+    "trafic-moyen-journalier-annuel",
+}
 Copy = Callable[[], Path]
 
 
@@ -90,7 +100,7 @@ def test_help_names_every_command() -> None:
     ("arguments", "said"),
     [
         (["run", "--source", "paris_nothing"], "has no source 'paris_nothing'"),
-        (["run", "--theme", "astrology"], "Its themes: mobility."),
+        (["run", "--theme", "astrology"], "Its themes: mobility, territory."),
         (["run", "--territory", "nowhere"], "there is no territory.yml here."),
         (["run", "--extracts", "nowhere"], "this folder of extracts does not exist."),
         (["run", "--as-of", "yesterday"], "--as-of"),
@@ -178,7 +188,7 @@ def test_status_turns_red_for_an_orphan_and_a_missing_release(copy_of_sample: Co
     assert orphaned.status == 1
     assert "! source paris_forgotten: nothing declares it any more." in orphaned.out
     shutil.rmtree(data / "landing/paris_forgotten")
-    shutil.rmtree(next((data / "public/chantiers-voirie/v1.0.0").iterdir()))
+    shutil.rmtree(next((data / "public/chantiers-voirie/v1.1.0").iterdir()))
     missing = json.loads(halle("status", "--json", "--data", data).out)
     assert {one["dataset"] for one in missing["releases"] if one["state"] == "missing"} == {"chantiers-voirie"}
     assert missing["healthy"] is False

@@ -138,10 +138,11 @@ def test_graphql_knows_every_asset_and_check(server: Server) -> None:
     )["assetNodes"]
     keys = {tuple(node["assetKey"]["path"]) for node in nodes}
     assert {("sample", "raw", "paris__chantiers"), tuple(SITES.path), ("sample", "public", "chantiers_voirie")} <= keys
-    assert {node["groupName"] for node in nodes} == {"mobility"}
+    assert {node["groupName"] for node in nodes} == {"mobility", "territory"}
     checks = {check["name"]: check for node in nodes for check in node["assetChecksOrError"].get("checks", [])}
-    for suite in ("works_sites_suite", "traffic_hourly_suite", "counter_works_daily_suite"):
-        assert checks[suite]["blocking"]
+    suites = {name for name in checks if name.endswith("_suite")}
+    assert suites == {f"{key.rpartition('.')[2]}_suite" for key in load_project(SAMPLE_TERRITORY).suites}
+    assert all(checks[suite]["blocking"] for suite in suites)
     assert checks["works_sites_suite"]["executionForLatestMaterialization"]["status"] == "FAILED"
     assert checks["traffic_hourly_suite"]["executionForLatestMaterialization"]["status"] == "SUCCEEDED"
 

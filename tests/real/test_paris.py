@@ -42,13 +42,22 @@ LEDGER = {
     "paris_chantiers_a_paris_2024_labels.csv": (5175, 5175, 0, 0, 0, 0),
     "paris_chantiers_20260806_api_v21.json": (5, 5, 0, 0, 0, 0),
     "paris_fermetures_voirie_2023.csv": (136, 136, 0, 0, 0, 0),
+    "cog_communes_2020.csv": (37_901, 37_901, 0, 0, 0, 0),
+    "cog_departements_2020.csv": (101, 101, 0, 0, 0, 0),
+    "cog_regions_2020.csv": (18, 18, 0, 0, 0, 0),
+    "populations_legales_communes_2020.csv": (34_990, 34_990, 0, 0, 0, 0),
+    "etalab_communes_2026.json": (37_590, 37_590, 0, 0, 0, 0),
+    "etalab_departements_2026.json": (109, 109, 0, 0, 0, 0),
+    "etalab_epci_2026.json": (1_255, 1_255, 0, 0, 0, 0),
+    "etalab_ept_2026.json": (11, 11, 0, 0, 0, 0),
+    "etalab_regions_2026.json": (26, 26, 0, 0, 0, 0),
 }
 
 
 # --- the run ----------------------------------------------------------------------------------------------------
 
 
-def test_the_run_ends_well_and_releases_the_three_marts(paris_run: AuthorityRun):
+def test_the_run_ends_well_and_releases_every_mart(paris_run: AuthorityRun):
     assert paris_run.ended.returncode == 0, paris_run.ended.stdout + paris_run.ended.stderr
     assert "Traceback" not in paris_run.ended.stdout + paris_run.ended.stderr
     public = paris_run.paris.data / "public"
@@ -59,8 +68,19 @@ def test_the_run_ends_well_and_releases_the_three_marts(paris_run: AuthorityRun)
         "comptages-routiers-horaires": 36_103,
         "chantiers-voirie": 3_472,
         "comptages-chantiers-journaliers": rows["comptages-chantiers-journaliers"],
+        "effet-chantiers-trafic": rows["effet-chantiers-trafic"],
+        # Convention counted vehicles in 2019, the Champs-Élysées in 2019, 2020, 2023 and 2024, and 52 arcs in 2026.
+        "trafic-moyen-journalier-annuel": 1 + 4 + 52,
+        # 1990 to the end of the second year after the data: 39 years, ten of them leap years.
+        "calendrier": 39 * 365 + 10,
+        "communes-millesimes": 37_901 + 37_590,
+        # The communes of 2020 and what only 2026 has (tests/real/test_place.py), and 45 municipal districts.
+        "passages-communes": 35_069 + 45,
+        # The file gives the districts of Paris, Lyon and Marseille; the three cities are their sums.
+        "populations-legales": 34_990 + 3,
     }
     assert rows["comptages-chantiers-journaliers"] > 5_000
+    assert rows["effet-chantiers-trafic"] > 5_000
 
 
 def test_nothing_of_it_is_marked_synthetic(paris: Authority):
@@ -382,6 +402,22 @@ def test_calendar_dates_are_never_made_into_instants(paris: Authority):
 
 def test_occupations_without_geometry_stay(paris: Authority):
     assert paris.value("select count(*) from mobility.works_sites where geometry is null") == 4
+
+
+# --- the year, and the place ----------------------------------------------------------------------------------------
+
+
+def test_only_months_without_a_gap_make_a_mean(paris: Authority):
+    # In two months of the extracts alone are all 744 hours counted: January and August 2024.
+    assert paris.ask(
+        "select counter_id, year, coverage_status, months_kept, days_kept, mean_daily_traffic_veh_d "
+        "from mobility.traffic_yearly where coverage_status <> 'no_complete_month'"
+    ) == [(CHAMPS_ELYSEES, 2024, "some_months", 2, 62, (636_395 + 379_974) / 62)]
+
+
+def test_no_outline_of_a_commune_is_at_hand_and_none_is_invented(paris: Authority):
+    assert paris.value("select count(commune_code) from mobility.works_sites") == 0
+    assert paris.value("select count(commune_code) from mobility.traffic_yearly") == 0
 
 
 # --- the join ---------------------------------------------------------------------------------------------------
