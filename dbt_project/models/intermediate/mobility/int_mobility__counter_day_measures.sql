@@ -155,9 +155,9 @@ days as (
         source,
         counter_id,
         direction,
-        period_month,
         day_on,
-        day_type,
+        any_value(period_month) as period_month,
+        any_value(day_type) as day_type,
         {% for measure in measures %}
             {%- set is_measured -%}
                 is_usable
@@ -172,7 +172,7 @@ days as (
         count(*) filter (where is_barred) as barred_hours,
         count(*) filter (where is_set_aside) as set_aside_hours
     from hours
-    group by source, counter_id, direction, period_month, day_on, day_type
+    group by source, counter_id, direction, day_on
 ),
 
 -- A source gives rows for the measures that it gives for some counter that month.

@@ -1,5 +1,5 @@
 {%- set lags = effect_setting('correlation_days') | int -%}
-{{ config(by_period=true, period_column='period_month') }}
+{{ config(by_period=true, period_column='period_third') }}
 
 -- By how much the level of a counter during a spell of works departs from that of the days to which it compares, in
 -- logarithm, with the variance of that departure.
@@ -13,7 +13,8 @@
 -- correlation (int_mobility__counter_noise), plus what is not known of the loading. The variance of a day is read from
 -- the residuals, by their expectation under that correlation; the degrees of freedom are those of Satterthwaite.
 --
--- Kept by the month in which the spell starts, which bounds the memory; days and correlations count for every month.
+-- Kept by the third of a month in which the spell starts, which bounds the memory; days and correlations count for
+-- every part.
 with spells as (
     select
         source,
@@ -21,7 +22,7 @@ with spells as (
         from_on,
         to_on,
         site_keys,
-        period_month
+        period_third
     from {{ ref('int_mobility__works_spells') }}
 ),
 
@@ -50,13 +51,13 @@ spell_days as (
         days.*,
         spells.to_on,
         spells.site_keys,
-        spells.period_month
+        spells.period_third
     from days
     inner join spells
         on days.source = spells.source
         and days.counter_id = spells.counter_id
         and days.spell_from_on = spells.from_on
-    where len(spells.site_keys) > 0 and {{ in_stale('spells.period_month') }}
+    where len(spells.site_keys) > 0 and {{ in_stale('spells.period_third') }}
 ),
 
 -- A number stands for a spell and measure from here on: millions of days are gathered by it.
@@ -69,7 +70,7 @@ measured_spells as (
         spell_from_on,
         any_value(to_on) as to_on,
         any_value(site_keys) as site_keys,
-        any_value(period_month) as period_month,
+        any_value(period_third) as period_third,
         row_number() over (order by source, counter_id, direction, measure, spell_from_on) as spell_no
     from spell_days
     group by source, counter_id, direction, measure, spell_from_on
@@ -259,7 +260,7 @@ fitted as (
         measured_spells.direction,
         measured_spells.measure,
         measured_spells.spell_from_on,
-        measured_spells.period_month,
+        measured_spells.period_third,
         cast(noise.correlations as double[]) as correlations,
         list_dot_product(sloped.own_parts, sloped.own_parts) as own_square,
         list_dot_product(sloped.own_parts, sloped.level_parts) as own_level,
@@ -337,6 +338,6 @@ select
     ) as freedom,
     -- A run of correlated days tells as much as so many independent ones.
     cast(spell_days_kept / own_correlated as decimal(12, 6)) as effective_days,
-    spread.period_month
+    spread.period_third
 from spread
 inner join baseline_keys on spread.spell_no = baseline_keys.spell_no

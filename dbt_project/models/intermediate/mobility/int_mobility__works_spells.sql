@@ -1,4 +1,4 @@
-{{ config(period_column='period_month') }}
+{{ config(period_column='period_third') }}
 
 -- The time of each counter parted into spells: longest periods of legal days with the same set of disruptive works
 -- within reach, periods without any included. A counter that never had works within reach has none.
@@ -81,5 +81,6 @@ select
     is_open and to_on = max(to_on) filter (where to_on < date '9999-12-31')
         over (partition by source, counter_id) as is_open,
     sites,
-    {{ month_of('from_on') }} as period_month
+    -- By thirds of a month: what hangs from a spell is built some parts at a time, and a city has many at once.
+    {{ month_of('from_on') }} || '-' || least((extract('day' from from_on) - 1) // 10 + 1, 3) as period_third
 from sets
