@@ -287,7 +287,8 @@ def test_several_territories_lie_side_by_side(sample_data: Path, tmp_path: Path)
     twin = tmp_path / "twin"
     twin.mkdir()
     text = (SAMPLE_TERRITORY / "territory.yml").read_text(encoding="utf-8")
-    closures_alone = text[: text.index("feeds:")] + "feeds:\n" + text[text.index("  paris_fermetures_voirie:") :]
+    closures = text[text.index("  paris_fermetures_voirie:") : text.index("  insee_cog_communes:")]
+    closures_alone = text[: text.index("feeds:")] + "feeds:\n" + closures
     (twin / "territory.yml").write_text(closures_alone.replace("name: sample", "name: twin", 1), encoding="utf-8")
     data = tmp_path / "data"
     shutil.copytree(sample_data, data / "sample", symlinks=True)
@@ -296,4 +297,6 @@ def test_several_territories_lie_side_by_side(sample_data: Path, tmp_path: Path)
     assert answer.status == 0, answer.err
     assert "nothing new, nothing to do" in answer.out
     assert json.loads(halle("status", "--json", "--data", data / "twin").out)["territory"] == "twin"
-    assert {path.parent.name for path in (data / "twin/public").glob("*/latest")} == {"chantiers-voirie"}
+    # The calendar needs no source.
+    published = {path.parent.name for path in (data / "twin/public").glob("*/latest")}
+    assert published == {"calendrier", "chantiers-voirie"}
