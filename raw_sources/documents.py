@@ -6,8 +6,10 @@ Here: reading, the place of a field, and the sentences for a document that does 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import difflib
+import json
 import math
 import re
 import zoneinfo
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from raw_sources.errors import ConfigurationError
-from raw_sources.files import canonical_json, sha256_text
+from raw_sources.files import canonical_json, sha256_text, write_atomically
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -30,11 +32,15 @@ LONGEST_MESSAGE = 240
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML mapping with its source text; ``value`` holds only JSON values (a bare date is its ISO text)."""
+    """A YAML mapping with its source text; ``value`` holds only JSON values (a bare date is its ISO text).
+
+    ``follows`` are digests of schemas that this very text is known to follow.
+    """
 
     path: Path
     text: str
     value: dict[str, Any]
+    follows: frozenset[str] = frozenset()
 
     @property
     def digest(self) -> str:
@@ -54,8 +60,12 @@ class Document:
 
         ``known_as`` names the schema in the hint. Further departures are announced by their lines.
         """
+        digest = _schema_digest(schema)
+        if digest in self.follows:
+            return
         errors = _departures(schema, self.value)
         if not errors:
+            _remember(self, digest)
             return
         placed = sorted((self.line(_field(error)), index) for index, error in enumerate(errors))
         first = errors[placed[0][1]]
@@ -70,12 +80,45 @@ def read_document(path: Path) -> Document:
     Raises ``ConfigurationError`` with file and line when the file is missing, unreadable or not one mapping.
     """
     text = _text(path)
+    known = _recall(path, text)
+    if known is not None:
+        return Document(path, text, known["value"], frozenset(known["follows"]))
     value = _load(path, text)
     if not isinstance(value, dict):
         raise ConfigurationError(
             f"the document is {_kind(value)}, where 'name: value' lines are expected.", where=f"{path}:1"
         )
     return Document(path, text, _plain(path, text, value, (), set()))
+
+
+def _memory(path: Path, text: str) -> Path:
+    """Where Python keeps what it compiled: reading and checking forty cards takes seconds, and few change."""
+    return path.parent / "__pycache__" / f"{path.stem}.{sha256_text(text)[:32]}.document.json"
+
+
+def _recall(path: Path, text: str) -> dict[str, Any] | None:
+    try:
+        known: dict[str, Any] = json.loads(_memory(path, text).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return known if {"value", "follows"} <= set(known) else None
+
+
+def _remember(document: Document, followed: str) -> None:
+    known = _recall(document.path, document.text) or {"follows": []}
+    entry = {"value": document.value, "follows": sorted({*known["follows"], followed})}
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs time and nothing else
+        write_atomically(_memory(document.path, document.text), json.dumps(entry))
+
+
+_DIGESTS: dict[int, tuple[Mapping[str, Any], str]] = {}
+
+
+def _schema_digest(schema: Mapping[str, Any]) -> str:
+    # A schema is read once per process: its identity stands for it, and holding it keeps that identity its own.
+    if id(schema) not in _DIGESTS:
+        _DIGESTS[id(schema)] = (schema, sha256_text(canonical_json(schema)))
+    return _DIGESTS[id(schema)][1]
 
 
 def field_name(field: Sequence[str | int]) -> str:

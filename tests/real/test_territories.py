@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.project import load_project
 from orchestration.workspace import PROJECT
-from raw_sources.territory import Territory, read_territory
+from raw_sources.territory import Territory
 from tests.real.conftest import Authority
 
 EXAMPLES = PROJECT / "raw_sources" / "territories"
@@ -29,7 +30,7 @@ def files_of_the_families(extracts: Path) -> Iterator[Path]:
 
 
 def territories() -> list[Territory]:
-    return [read_territory(folder) for folder in (EXAMPLES / "paris", *FOLDERS)]
+    return [load_project(folder).territory for folder in (EXAMPLES / "paris", *FOLDERS)]
 
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
@@ -51,7 +52,9 @@ def test_every_record_is_accounted_for(authority: Authority):
         "staged + rejected + superseded + duplicate + out_of_scope from ops.ledger"
     )
     assert [row for row in ledger if row[2] != row[3] + row[4] or row[3] != row[5]] == []
-    assert {row[0] for row in ledger} == set(read_territory(authority.territory).feeds)
+    territory, extracts = load_project(authority.territory).territory, authority.extracts
+    files = [path.relative_to(extracts) for path in extracts.rglob("*") if path.is_file()]
+    assert {row[0] for row in ledger} == {source for path in files for source, _ in territory.match(path)}
     assert [row for row in ledger if row[2] == 0] == []
 
 

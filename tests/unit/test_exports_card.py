@@ -16,9 +16,21 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_cards_of_this_repository_are_read() -> None:
     cards = load_export_cards([ROOT / "exports"])
-    assert list(cards) == ["chantiers-voirie", "comptages-chantiers-journaliers", "comptages-routiers-horaires"]
+    assert list(cards) == [
+        "calendrier",
+        "chantiers-voirie",
+        "communes-millesimes",
+        "comptages-chantiers-journaliers",
+        "comptages-routiers-horaires",
+        "effet-chantiers-trafic",
+        "passages-communes",
+        "populations-legales",
+        "trafic-moyen-journalier-annuel",
+    ]
     assert cards["chantiers-voirie"].geometry == "geometry"
-    assert {card.licence for card in cards.values()} == {"ODbL-1.0"}
+    licences = {slug: card.licence for slug, card in cards.items()}
+    geography = ("calendrier", "communes-millesimes", "passages-communes", "populations-legales")
+    assert licences == {slug: "etalab-2.0" if slug in geography else "ODbL-1.0" for slug in cards}
 
 
 @pytest.mark.parametrize(

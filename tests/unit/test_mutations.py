@@ -10,6 +10,7 @@ import io
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,7 @@ def _written(path: Path, content: bytes) -> Path:
     return path
 
 
+@cache
 def real_cards() -> dict[str, Card]:
     return load_cards([Path(__file__).parents[2] / "raw_sources"])
 
