@@ -183,9 +183,10 @@ def test_refused_records_keep_their_text_place_and_reason(staged: Path):
 
 def test_announcements_are_kept_in_their_order(staged: Path):
     ((versions,),) = ask(staged, f"select announced_versions from staging.stg_mobility__{SITES} where site_id = 'X'")
+    no_hours = {"start_at": None, "end_at": None}
     assert versions == [
-        {"snapshot_on": "2024-05-01", "start_on": date(2024, 6, 1), "end_on": date(2024, 6, 30)},
-        {"snapshot_on": "2024-06-01", "start_on": date(2024, 6, 1), "end_on": date(2024, 7, 31)},
+        {"snapshot_on": "2024-05-01", "start_on": date(2024, 6, 1), "end_on": date(2024, 6, 30), **no_hours},
+        {"snapshot_on": "2024-06-01", "start_on": date(2024, 6, 1), "end_on": date(2024, 7, 31), **no_hours},
     ]
 
 
