@@ -41,7 +41,8 @@ from tests.worlds import (
     tree,
 )
 
-pytestmark = pytest.mark.slow
+# Some ninety runs in one test: the limit is there to find a run that hangs, not a slow machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 WORKERS = 2
 RANDOM_KILLS = 4
