@@ -15,7 +15,7 @@ from pathlib import Path
 # Written with brackets, so that this file does not find itself.
 FORBIDDEN = {
     "address of a package registry": re.compile(
-        r"pypi[.]org|files[.]pythonhosted|registry[.]npmjs|deb[.]debian[.]org|index-url[ =]\W?\w+://",
+        r"pypi[.]org|files[.]pythonhosted|npmjs[.](?:org|com)|deb[.]debian[.]org|index-url[ =]\W?\w+://",
         re.IGNORECASE,
     ),
     "absolute path of one machine": re.compile(r"(?<![\w./:-])/(?:work|root|home|Users|tm[p]/w)/[\w.-]+"),
