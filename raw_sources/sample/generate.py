@@ -82,9 +82,20 @@ def generate(
     place.write(job.extracts, plan)
     files.write_json(aside / "effects.json", works.effects_document(built.works, built.network))
     files.write_json(aside / "defects.json", seeding.document(job.found))
-    manifest = Manifest(
+    manifest = _manifest(job, bundled, traffic_rows)
+    files.write_json(aside / MANIFEST_NAME, asdict(manifest))
+    if out.exists():
+        shutil.rmtree(out)
+    aside.rename(out)
+    return manifest
+
+
+def _manifest(job: _Job, bundled: bool, traffic_rows: int) -> Manifest:
+    """Return what was written by ``job``."""
+    plan = job.place.plan
+    return Manifest(
         version=GENERATOR_VERSION,
-        seed=seed,
+        seed=job.place.seed,
         bundled=bundled,
         defects=job.seeded,
         arcs=plan.arcs,
@@ -93,11 +104,6 @@ def generate(
         traffic_rows=traffic_rows,
         files=_written_files(job.extracts),
     )
-    files.write_json(aside / MANIFEST_NAME, asdict(manifest))
-    if out.exists():
-        shutil.rmtree(out)
-    aside.rename(out)
-    return manifest
 
 
 def _written_files(extracts: seeding.Extracts) -> tuple[WrittenFile, ...]:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
     [
         "--index-" + "url https://packages.example/simple",
         "see https://py" + "pi.org/project/x",
+        "url: https://www.npm" + "js.com/package/x",
         'DATA = "/ho' + 'me/someone/data"',
         "cd /wo" + "rk/main",
     ],
