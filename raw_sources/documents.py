@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Field = tuple[str | int, ...]
 LONGEST_MESSAGE = 240
+PRODUCT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -91,24 +92,33 @@ def read_document(path: Path) -> Document:
     return Document(path, text, _plain(path, text, value, (), set()))
 
 
-def _memory(path: Path, text: str) -> Path:
-    """Where Python keeps what it compiled: reading and checking forty cards takes seconds, and few change."""
-    return path.parent / "__pycache__" / f"{path.stem}.{sha256_text(text)[:32]}.document.json"
+def _memory(path: Path) -> Path | None:
+    """Where Python keeps what it compiled: reading and checking forty cards takes seconds, and few change.
+
+    Only for the product's own documents: a run writes nothing beside those of a territory.
+    """
+    place = path.resolve()
+    return place.parent / "__pycache__" / f"{place.stem}.document.json" if place.is_relative_to(PRODUCT) else None
 
 
 def _recall(path: Path, text: str) -> dict[str, Any] | None:
+    memory = _memory(path)
     try:
-        known: dict[str, Any] = json.loads(_memory(path, text).read_text(encoding="utf-8"))
+        known: Any = json.loads(memory.read_text(encoding="utf-8")) if memory else None
     except (OSError, ValueError):
         return None
-    return known if {"value", "follows"} <= set(known) else None
+    return known if isinstance(known, dict) and known.get("text") == sha256_text(text) else None
 
 
 def _remember(document: Document, followed: str) -> None:
+    memory = _memory(document.path)
+    if memory is None:
+        return
     known = _recall(document.path, document.text) or {"follows": []}
-    entry = {"value": document.value, "follows": sorted({*known["follows"], followed})}
+    follows = sorted({*known["follows"], followed})
+    entry = {"text": sha256_text(document.text), "value": document.value, "follows": follows}
     with contextlib.suppress(OSError):  # a folder that cannot be written costs time and nothing else
-        write_atomically(_memory(document.path, document.text), json.dumps(entry))
+        write_atomically(memory, json.dumps(entry))
 
 
 _DIGESTS: dict[int, tuple[Mapping[str, Any], str]] = {}

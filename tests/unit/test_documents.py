@@ -16,7 +16,8 @@ STRICTER: dict[str, Any] = {"type": "object", "properties": {"size": {"type": "i
 
 
 @pytest.fixture
-def card(tmp_path: Path) -> Path:
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(documents, "PRODUCT", tmp_path)
     path = tmp_path / "card.yml"
     path.write_text("size: 5\nsince: 2024-01-01\n", encoding="utf-8")
     return path
@@ -38,6 +39,20 @@ def test_a_checked_document_is_not_parsed_again(card: Path, monkeypatch: pytest.
     again.check(dict(SCHEMA), "the schema")
     assert again.value == first.value == {"size": 5, "since": "2024-01-01"}
     assert again.digest == first.digest
+
+
+def test_nothing_is_written_beside_the_documents_of_a_territory(card: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(documents, "PRODUCT", card.parent / "product")
+    read_document(card).check(SCHEMA, "the schema")
+    assert [path.name for path in card.parent.iterdir()] == ["card.yml"]
+
+
+def test_one_memory_is_kept_of_a_document_that_changes(card: Path):
+    for size in (5, 6):
+        card.write_text(f"size: {size}\n", encoding="utf-8")
+        read_document(card).check(SCHEMA, "the schema")
+        assert read_document(card).value["size"] == size
+    assert len(list((card.parent / "__pycache__").iterdir())) == 1
 
 
 def test_another_schema_is_checked(card: Path):
