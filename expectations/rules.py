@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from expectations.value_statuses import ABSENT, PRESENT
 from raw_sources.database import identifier, literal
 
 MART_PLACEHOLDER = "{mart}"
@@ -66,6 +67,13 @@ def _every_row(_mart: str, parameters: Parameters, _tolerances: Tolerances) -> s
 def _no_rows(_mart: str, parameters: Parameters, _tolerances: Tolerances) -> str:
     query: str = parameters["query"]
     return query.replace(MART_PLACEHOLDER, MART_NAME).strip().rstrip(";")
+
+
+def _value_status(_mart: str, parameters: Parameters, _tolerances: Tolerances) -> str:
+    value, status = identifier(parameters["value"]), identifier(parameters["status"])
+    present, absent = (", ".join(literal(name) for name in names) for names in (PRESENT, ABSENT))
+    agrees = f"case when {value} is null then {status} in ({absent}) else {status} in ({present}) end"
+    return f"select {value}, {status} from {MART_NAME} where ({agrees}) is not true"
 
 
 def _inside_box(_mart: str, parameters: Parameters, _tolerances: Tolerances) -> str:
@@ -140,6 +148,7 @@ _QUERIES: dict[str, Callable[[str, Parameters, Tolerances], str]] = {
     "every_row": _every_row,
     "no_rows": _no_rows,
     "inside_box": _inside_box,
+    "value_status": _value_status,
     "matches_ledger": _matches_ledger,
     "keeps_last_release": _keeps_last_release,
 }

@@ -65,6 +65,9 @@ CHECKS = {
             count(*) filter (where flow_veh_h < 0 or (flow_veh_h > 12000 and plausibility <> 'implausible_flow')),
             count(*) filter (where occupancy_pct not between 0 and 100),
             count(*) filter (where speed_kmh not between 0 and 250),
+            count(*) filter (where (flow_veh_h is null) <> (flow_status = 'not_available')),
+            count(*) filter (where (occupancy_pct is null) <> (occupancy_status = 'not_available')),
+            count(*) filter (where (speed_kmh is null) <> (speed_status = 'not_available')),
             count(*) filter (where measured_share not between 0 and 1),
             count(*) filter (where measure_kind not in ('count', 'occupancy', 'speed', 'floating_car_speed', 'none')),
             count(*) filter (where traffic_state not in ('unknown', 'fluid', 'pre_saturated', 'saturated', 'blocked')),
@@ -109,6 +112,7 @@ CHECKS = {
             count(*) filter (where match_evidence is not null and not json_valid(match_evidence)),
             count(*) filter (where json_array_length(announced_versions) <> version_count),
             count(*) filter (where surface_m2 not between 0 and 2000000),
+            count(*) filter (where (surface_m2 is null) <> (surface_status = 'not_available')),
             count(*) filter (where geometry is not null and json_extract_string(geometry, '$.type') is null),
             count(*) filter (where place_of(lon, lat) <> 'inside')
         from works_sites""",
@@ -130,6 +134,11 @@ CHECKS = {
             count(*) filter (where coverage_status <> case when months_kept = 12 then 'complete_year'
                 when months_kept > 0 then 'some_months' else 'no_complete_month' end),
             count(*) filter (where (mean_daily_traffic_veh_d is null) <> (months_kept = 0)),
+            count(*) filter (where (mean_daily_traffic_veh_d is null) <> (mean_daily_traffic_status = 'not_available')),
+            count(*) filter (where (mean_working_day_traffic_veh_d is null)
+                <> (mean_working_day_traffic_status = 'not_available')),
+            count(*) filter (where (section_length_m is null) <> (section_length_status = 'not_available')),
+            count(*) filter (where (traffic_volume_veh_km_d is null) <> (traffic_volume_status = 'not_available')),
             count(*) filter (where days_kept not between 28 * months_kept and 31 * months_kept
                 or days_kept > complete_days or complete_days > days_in_year or working_days_kept > days_kept),
             count(*) filter (where mean_daily_traffic_veh_d not between 0 and 288000),

@@ -1,9 +1,9 @@
 -- The floor: what one careful person would write by hand for this one territory. Its only purpose is to be compared.
 --
--- It reads the same files, types the same records, keeps the same one of each key, and ends with the same four marts
--- (floor.py names those that it does not make). What makes it lean is what a warehouse cannot afford: it knows its files,
--- keeps nothing between two runs, names no refused record, stores no raw copy. Variables and the table `deliveries` come
--- from floor.py.
+-- It reads the same files, types the same records, keeps the same one of each key, and ends with the same four marts of
+-- mobility. Of the effect of works, the territory, energy and payments it makes nothing: the benchmark names what a run
+-- makes besides. What makes it lean is what a warehouse cannot afford: it knows its files, keeps nothing between two runs,
+-- names no refused record, stores no raw copy. Variables and the table `deliveries` come from floor.py.
 
 create macro number_of(cell) as coalesce(
     try_cast(cell as double),
@@ -723,6 +723,7 @@ select
     cast(parts_count as integer) as parts_count,
     occupies_carriageway,
     surface_m2,
+    case when surface_m2 is null then 'not_available' else 'measured' end as surface_status,
     commune_code,
     cast(commune_vintage as integer) as commune_vintage,
     case when commune_code is not null then 'contour' end as commune_origin,
@@ -793,8 +794,11 @@ select
         else 'none'
     end as measure_kind,
     flow_veh_h,
+    case when flow_veh_h is null then 'not_available' else 'measured' end as flow_status,
     occupancy_pct,
+    case when occupancy_pct is null then 'not_available' else 'measured' end as occupancy_status,
     cast(null as double) as speed_kmh,
+    'not_available' as speed_status,
     traffic_state,
     cast(case when coalesce(flow_veh_h, occupancy_pct) is null then 0 else 1 end as decimal(5, 4)) as measured_share,
     arc_state = 'closed' as is_barred,
@@ -1010,9 +1014,13 @@ select
     cast(complete_days as integer) as complete_days,
     case when day(last_day(make_date(year, 2, 1))) = 29 then 366 else 365 end as days_in_year,
     cast(vehicles as double) / nullif(days_kept, 0) as mean_daily_traffic_veh_d,
+    case when days_kept = 0 then 'not_available' else 'measured' end as mean_daily_traffic_status,
     cast(vehicles_on_working_days as double) / nullif(working_days_kept, 0) as mean_working_day_traffic_veh_d,
+    case when working_days_kept = 0 then 'not_available' else 'measured' end as mean_working_day_traffic_status,
     cast(length_m as double) as section_length_m,
+    case when length_m is null then 'not_available' else 'estimated' end as section_length_status,
     cast(vehicles * length_m as double) / 1000 / nullif(days_kept, 0) as traffic_volume_veh_km_d,
+    case when length_m is null or days_kept = 0 then 'not_available' else 'estimated' end as traffic_volume_status,
     street,
     cast(null as varchar) as road_ref,
     commune_code,

@@ -30,6 +30,7 @@ select
     'counts' as source, 'c1' as counter_id, 'one_way' as direction, spell_id, measure,
     cast(start_on as date) as start_on,
     cast(start_on as date) + days - 1 as end_on, false as is_open, status as estimate_status,
+    case when status = 'estimated' then 'estimated' else 'not_available' end as effect_status,
     case when status = 'estimated' then -20.0 end::decimal(9, 2) as effect_pct,
     case when status = 'estimated' then -23.0 end::decimal(9, 2) as lower_pct,
     case when status = 'estimated' then -16.0 end::decimal(9, 2) as upper_pct,
@@ -72,6 +73,7 @@ def _row(assignment: str, where: str = ONE) -> Defect:
 
 DEFECTS: dict[str, list[Defect]] = {
     "key_is_unique": [Defect(f"insert into {EFFECT} select * from {EFFECT} where {ONE}")],
+    "effect_says_its_status": [_row("effect_pct = null"), _row("effect_status = 'not_available'")],
     "measure_is_known": [_row("measure = 'volume'")],
     "status_is_known": [_row("estimate_status = 'unclear'")],
     "position_is_known": [_row("position = 'north'")],

@@ -63,6 +63,13 @@ select
 from counted;
 update mobility.traffic_hourly set flow_veh_h = 12001, plausibility = 'implausible_flow'
 where counter_id = 'c1' and hour_start_at = timestamp '2026-03-15 12:00:00';
+alter table mobility.traffic_hourly add column flow_status varchar;
+alter table mobility.traffic_hourly add column occupancy_status varchar;
+alter table mobility.traffic_hourly add column speed_status varchar;
+update mobility.traffic_hourly
+set flow_status = case when flow_veh_h is null then 'not_available' else 'measured' end,
+    occupancy_status = case when occupancy_pct is null then 'not_available' else 'measured' end,
+    speed_status = case when speed_kmh is null then 'not_available' else 'measured' end;
 insert into mobility.traffic_hourly
 select * replace ('town_loops' as source, null as lon, null as lat) from mobility.traffic_hourly
 where counter_id = 'c0' and hour_start_at::date = date '2026-03-20';
@@ -83,6 +90,7 @@ alter table mobility.works_sites add column first_announced_end_on date default 
 alter table mobility.works_sites add column end_slippage_days integer default 9;
 alter table mobility.works_sites add column announced_versions varchar default '[{"end_on": "2026-04-10"}]';
 alter table mobility.works_sites add column surface_m2 double default 40;
+alter table mobility.works_sites add column surface_status varchar default 'measured';
 alter table mobility.works_sites add column geometry varchar default '{"type": "Point", "coordinates": [2.5, 48.5]}';
 alter table mobility.works_sites add column lon double default 2.5;
 alter table mobility.works_sites add column lat double default 48.5;
@@ -114,7 +122,12 @@ select
     'town_counters' as source, counter_id, 'one_way' as direction, 'all' as vehicle_class, year, coverage_status,
     months_kept, days_kept, working_days_kept, complete_days, days_in_year, mean as mean_daily_traffic_veh_d,
     mean * 1.1 as mean_working_day_traffic_veh_d, length_m as section_length_m,
-    mean * length_m / 1000 as traffic_volume_veh_km_d, '75056' as commune_code, 2025 as commune_vintage,
+    mean * length_m / 1000 as traffic_volume_veh_km_d,
+    case when mean is null then 'not_available' else 'measured' end as mean_daily_traffic_status,
+    mean_daily_traffic_status as mean_working_day_traffic_status,
+    case when length_m is null then 'not_available' else 'estimated' end as section_length_status,
+    case when mean * length_m is null then 'not_available' else 'estimated' end as traffic_volume_status,
+    '75056' as commune_code, 2025 as commune_vintage,
     2.5::double as lon, 48.5::double as lat
 from (values
     ('c0', 2024, 'complete_year', 12, 366, 254, 366, 366, 2400.0::double, 250.0::double),
@@ -183,6 +196,9 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "flow_is_plausible": _hour("flow_veh_h = 20001"),
         "occupancy_is_a_percentage": _hour("occupancy_pct = 100.5"),
         "speed_is_plausible": _hour("speed_kmh = 252"),
+        "flow_says_its_status": _hour("flow_veh_h = null"),
+        "occupancy_says_its_status": _hour("occupancy_status = 'not_applicable'"),
+        "speed_says_its_status": _hour("speed_status = null"),
         "measured_share_is_a_share": _hour("measured_share = 1.0001"),
         "measure_kind_is_known": _hour("measure_kind = 'estimate'"),
         "traffic_state_is_known": _hour("traffic_state = 'Fluide'"),
@@ -227,6 +243,7 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "commune_code_is_a_code": _site("commune_code = '1004'"),
         "commune_origin_is_known": _site("commune_origin = 'guessed'"),
         "surface_is_plausible": _site("surface_m2 = -1"),
+        "surface_says_its_status": _site("surface_m2 = null"),
         "geometry_is_geojson": _site("geometry = 'POINT (2.5 48.5)'"),
         "sites_are_inside_the_territory": _site("lon = null"),
         "every_source_is_here": Defect("update ops.ledger set staged = 4 where source = 'town_closures'"),
@@ -251,6 +268,10 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "traffic_is_plausible": _year("mean_daily_traffic_veh_d = 288001"),
         "working_day_traffic_is_plausible": _year("mean_working_day_traffic_veh_d = -1"),
         "volume_is_traffic_times_length": _year("section_length_m = 2500"),
+        "mean_says_its_status": _year("mean_daily_traffic_status = 'secret'"),
+        "working_day_mean_says_its_status": _year("mean_working_day_traffic_veh_d = null"),
+        "length_says_its_status": _year("section_length_status = 'known'"),
+        "volume_says_its_status": _year("traffic_volume_status = 'not_available'"),
         "year_is_in_living_memory": _year("year = 219"),
         "commune_code_has_its_vintage": _year("commune_vintage = null"),
         "commune_code_is_a_code": _year("commune_code = '75 056'"),
@@ -423,7 +444,7 @@ def test_a_missing_column_is_an_error_of_the_machinery(warehouse: Path) -> None:
     assert validation.status == "error"
     assert statuses["flow_is_plausible"] == statuses["measure_kind_agrees_with_measures"] == "error"
     assert statuses["occupancy_is_a_percentage"] == statuses["key_is_unique"] == "passed"
-    assert (validation.count("failed"), validation.count("error")) == (0, 2)
+    assert (validation.count("failed"), validation.count("error")) == (0, 3)
     assert "flow_veh_h" in (_result(validation, "flow_is_plausible").observed or "")
 
 

@@ -117,8 +117,10 @@ def test_codes_of_any_vintage_reach_the_reference_or_say_nothing(theme: World) -
 def test_what_the_territory_took_in_is_in_it(theme: World) -> None:
     found = ask(theme, f"select vintage, commune_type, commune_code from {COMMUNES} where is_in_territory order by all")
     assert found == [
+        (2024, "COM", "99997"),
         (2024, "COM", "99998"),
         (2024, "COM", "99999"),
+        (2025, "COM", "99997"),
         (2025, "COM", "99999"),
         (2025, "COMD", "99998"),
         (2025, "COMD", "99999"),
@@ -260,6 +262,7 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "parts_have_a_parent": _set(COMMUNES, "parent_code = null", DELEGATED),
         "parents_are_communes": _set(COMMUNES, "parent_code = '99990'", DELEGATED),
         "population_is_plausible": _set(COMMUNES, "municipal_population = -1", TOWN),
+        "population_says_its_status": _set(COMMUNES, "municipal_population_status = 'not_available'", TOWN),
         "population_has_its_source": _set(COMMUNES, "population_source = null", TOWN),
         "reference_is_one_vintage": _set(COMMUNES, "reference_vintage = 2024", TOWN),
         "reference_codes_exist": _set(COMMUNES, "reference_code = '99990'", TOWN),
@@ -292,6 +295,7 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "type_is_known": _set(POPULATIONS, "commune_type = 'city'", LIVING),
         "code_is_a_code": _set(POPULATIONS, "commune_code = '971105'", LIVING),
         "municipal_population_is_plausible": _set(POPULATIONS, "municipal_population = 66000000", LIVING),
+        "total_says_its_status": _set(POPULATIONS, "total_population_status = 'not_applicable'", LIVING),
         "total_is_the_sum": _set(POPULATIONS, "total_population = 1", LIVING),
         "cities_agree_with_their_districts": _set(POPULATIONS, "municipal_population = 1", "commune_code = '69381'"),
         "years_follow_the_law": _set(POPULATIONS, "in_force_year = 2022", LIVING),

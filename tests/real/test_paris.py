@@ -60,7 +60,7 @@ LEDGER = {
 def test_the_run_ends_well_and_releases_every_mart(paris_run: AuthorityRun):
     assert paris_run.ended.returncode == 0, paris_run.ended.stdout + paris_run.ended.stderr
     assert "Traceback" not in paris_run.ended.stdout + paris_run.ended.stderr
-    public = paris_run.paris.data / "public"
+    public = paris_run.authority.data / "public"
     rows = {
         path.parent.parent.name: json.loads(path.read_text())["rows"] for path in public.glob("*/latest/release.json")
     }

@@ -224,3 +224,27 @@ def test_a_result_is_bound_to_the_facts_that_it_judges_by(tmp_path: Path) -> Non
     digests = {read_suite(path, facts=facts).digest for facts in ("", "[2.2, 48.8]", "[2.3, 48.8]")}
     assert len(digests) == 3
     assert read_suite(path, facts="[2.3, 48.8]").digest in digests
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "agrees"),
+    [
+        ("12.5", "'measured'", True),
+        ("0", "'partial'", True),
+        ("null", "'secret'", True),
+        ("null", "'not_applicable'", True),
+        ("0", "'secret'", False),
+        ("12.5", "'not_available'", False),
+        ("null", "'measured'", False),
+        ("null", "null", False),
+        ("12.5", "null", False),
+        ("12.5", "'guessed'", False),
+    ],
+)
+def test_a_value_is_there_or_says_why_it_is_not(value: str, status: str, agrees: bool):
+    query = offending_rows("value_status", "energy.t", {"value": "consumption_mwh", "status": "consumption_status"})
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"create table mart as select {value} as consumption_mwh, {status}::varchar as consumption_status"
+        )
+        assert (connection.execute(str(query)).fetchall() == []) is agrees

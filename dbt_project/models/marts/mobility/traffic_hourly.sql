@@ -3,7 +3,8 @@
 -- What passed each counter, hour by hour. A measure without flow is not a count: `measure_kind` says what was
 -- measured, and the kinds are never mixed. Bounds of plausibility: 12,000 vehicles an hour is the capacity of five
 -- motorway lanes (2,400 each, Highway Capacity Manual), more than any urban arc; a flow with nothing on the loop, or
--- a loop covered three quarters of the hour without a vehicle, contradicts itself.
+-- a loop covered three quarters of the hour without a vehicle, contradicts itself. Vehicles that send their position
+-- tell the speed of a section, not how many pass: flow and occupancy do not apply there.
 with hours as not materialized (
     select *
     from {{ ref('int_mobility__traffic_hours') }}
@@ -41,8 +42,19 @@ select
         else 'none'
     end as measure_kind,
     hours.flow_veh_h,
+    case
+        when hours.flow_veh_h is not null then 'measured'
+        when hours.is_floating_car then 'not_applicable'
+        else 'not_available'
+    end as flow_status,
     hours.occupancy_pct,
+    case
+        when hours.occupancy_pct is not null then 'measured'
+        when hours.is_floating_car then 'not_applicable'
+        else 'not_available'
+    end as occupancy_status,
     hours.speed_kmh,
+    case when hours.speed_kmh is null then 'not_available' else 'measured' end as speed_status,
     coalesce(hours.traffic_state, 'unknown') as traffic_state,
     hours.measured_share,
     hours.is_barred,

@@ -77,7 +77,8 @@ counters as (
         road_ref,
         lon,
         lat,
-        cast(coalesce(length_m, nullif(geo_length_m(geometry), 0)) as decimal(12, 1)) as length_m
+        cast(coalesce(length_m, nullif(geo_length_m(geometry), 0)) as decimal(12, 1)) as length_m,
+        length_m is null as is_length_of_line
     from {{ ref('int_mobility__counters') }}
 ),
 
@@ -102,11 +103,23 @@ select
     cast(years.complete_days as integer) as complete_days,
     case when date_part('day', last_day(make_date(years.year, 2, 1))) = 29 then 366 else 365 end as days_in_year,
     cast(years.vehicles as double) / nullif(years.days_kept, 0) as mean_daily_traffic_veh_d,
+    case when years.days_kept = 0 then 'not_available' else 'measured' end as mean_daily_traffic_status,
     cast(years.vehicles_on_working_days as double) / nullif(years.working_days_kept, 0)
         as mean_working_day_traffic_veh_d,
+    case when years.working_days_kept = 0 then 'not_available' else 'measured' end as mean_working_day_traffic_status,
     cast(counters.length_m as double) as section_length_m,
+    case
+        when counters.length_m is null then 'not_available'
+        when counters.is_length_of_line then 'estimated'
+        else 'measured'
+    end as section_length_status,
     cast(years.vehicles * counters.length_m as double) / 1000 / nullif(years.days_kept, 0)
         as traffic_volume_veh_km_d,
+    case
+        when counters.length_m is null or years.days_kept = 0 then 'not_available'
+        when counters.is_length_of_line then 'estimated'
+        else 'measured'
+    end as traffic_volume_status,
     counters.street,
     counters.road_ref,
     communes.commune_code,

@@ -136,6 +136,7 @@ select
     cast(parts_count as integer) as parts_count,
     occupies_carriageway,
     surface_m2,
+    case when surface_m2 is null then 'not_available' else 'measured' end as surface_status,
     commune_code,
     commune_vintage,
     commune_origin,

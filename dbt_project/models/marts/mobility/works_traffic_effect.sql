@@ -231,6 +231,7 @@ select
     end_on,
     is_open,
     estimate_status,
+    case when is_estimated then 'estimated' else 'not_available' end as effect_status,
     cast(case when is_estimated then 100 * (exp(departure) - 1) end as decimal(9, 2)) as effect_pct,
     cast(case when is_estimated then 100 * (exp(departure - margin) - 1) end as decimal(9, 2)) as lower_pct,
     cast(case when is_estimated then 100 * (exp(departure + margin) - 1) end as decimal(9, 2)) as upper_pct,

@@ -98,6 +98,11 @@ select
     coalesce(populated.in_force_population, populated.municipal_population, populated.nearest_population)
         as municipal_population,
     case
+        when coalesce(populated.in_force_population, populated.municipal_population) is not null then 'measured'
+        when populated.nearest_population is not null then 'estimated'
+        else 'not_available'
+    end as municipal_population_status,
+    case
         when populated.in_force_population is not null then populated.in_force_year
         when populated.municipal_population is not null then null
         when populated.nearest_population is not null then populated.nearest_year

@@ -9,6 +9,7 @@ select
     municipal_population,
     counted_apart_population,
     total_population,
+    case when total_population is null then 'not_available' else 'measured' end as total_population_status,
     is_sum_of_districts,
     boundaries_year,
     in_force_year,
