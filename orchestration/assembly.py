@@ -15,12 +15,14 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from expectations.value_statuses import VALUE_STATUSES as VALUE_STATUS_NAMES
 from orchestration.project import card_folders
 from orchestration.workspace import PROJECT
 from raw_sources.card import Card, load_cards
 from raw_sources.database import DuckDBSettings
 from raw_sources.errors import ConfigurationError
 from raw_sources.files import canonical_json, sha256_text, write_atomically
+from raw_sources.mapping import as_example, as_values
 
 DBT_PROJECT = PROJECT / "dbt_project"
 COPIED = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
@@ -38,25 +40,35 @@ OPS_TABLES = (
     "territory_communes",
 )
 MEMBERS = Path("macros/_members.sql")
+VALUE_STATUSES = Path("macros/_value_statuses.sql")
+MAPPINGS = Path("macros/_mappings.sql")
 UNIT_TESTS = "_unit_tests.yml"
 
 
 def assemble(
-    target: Path, cards: Iterable[Card], own_models: Path | None = None, enabled: Collection[str] | None = None
+    target: Path,
+    cards: Iterable[Card],
+    own_models: Path | None = None,
+    enabled: Collection[str] | None = None,
+    themes: Collection[str] | None = None,
 ) -> str:
     """Write the dbt project under ``target`` and return a digest of its content.
 
     With ``enabled``, the project is what a run of these sources needs: without the unit tests of the models, and
-    without the staging models that nothing reads. Files whose content has not changed are left alone, so that dbt's
-    partial parse stays valid.
+    without the staging models that nothing reads; with ``themes``, it has the models of these themes alone. Files
+    whose content has not changed are left alone, so that dbt's partial parse stays valid.
     """
     cards = list(cards)
     wanted = _project_files(own_models)
     chosen = [card for card in cards if enabled is None or card.source in enabled]
     if enabled is not None:
         _leave_out(wanted, [card for card in cards if card not in chosen])
+    if themes is not None:
+        _leave_out_themes(wanted, themes)
     wanted[Path("models/_raw_sources.yml")] = canonical_json(declared_sources(cards)).encode()
-    wanted[MEMBERS] = members_macro(chosen).encode()
+    wanted[MEMBERS] = members_macro(chosen, wanted).encode()
+    wanted[VALUE_STATUSES] = value_statuses_macro().encode()
+    wanted[MAPPINGS] = mappings_macro(cards).encode()
     for path, content in wanted.items():
         file = target / path
         if not file.is_file() or file.read_bytes() != content:
@@ -86,13 +98,22 @@ def _project_files(own_models: Path | None) -> dict[Path, bytes]:
 
 
 def _leave_out(files: dict[Path, bytes], idle: Iterable[Card]) -> None:
-    """Take out the unit tests, and the staging models of ``idle`` cards that no model names: they would stay empty."""
+    """Take out the unit tests, and the models of ``idle`` cards that no other model names: they would stay empty."""
     for path in [path for path in files if path.name.endswith(UNIT_TESTS)]:
         del files[path]
+    for card in idle:
+        files.pop(parting_model(card), None)
     named = b"\n".join(content for path, content in files.items() if path.suffix == ".sql")
     for card in idle:
         if f"ref('{card.staging_model}')".encode() not in named:
             files.pop(Path("models/staging") / card.theme / f"{card.staging_model}.sql", None)
+
+
+def _leave_out_themes(files: dict[Path, bytes], kept: Collection[str]) -> None:
+    """Take out the models of every theme but those ``kept``."""
+    for path in [path for path in files if path.parts[0] == "models" and len(path.parts) > 3]:
+        if path.parts[2] not in kept:
+            del files[path]
 
 
 def _remove_strangers(target: Path, wanted: set[Path]) -> None:
@@ -113,14 +134,39 @@ def declared_sources(cards: Iterable[Card]) -> dict[str, Any]:
     }
 
 
-def members_macro(cards: Iterable[Card]) -> str:
-    """Return the macro that names the staging models of a family: a new card joins its family by naming it."""
+def parting_model(card: Card) -> Path:
+    """Return where the model lies that parts each record of a source into rows of its family, if there is one."""
+    return Path("models/intermediate") / card.theme / f"int_{card.theme}__{card.source}.sql"
+
+
+def members_macro(cards: Iterable[Card], files: Collection[Path]) -> str:
+    """Return the macro that names the models of a family: a new card joins its family by naming it.
+
+    A source's member is the model that parts its records when ``files`` has one, else its staging model.
+    """
     members: dict[str, list[str]] = {}
     for card in sorted(cards, key=_source_of):
         if card.family is not None:
-            members.setdefault(card.family, []).append(card.staging_model)
+            parting = parting_model(card)
+            member = parting.stem if parting in files else card.staging_model
+            members.setdefault(card.family, []).append(member)
     listed = json.dumps(members, sort_keys=True)
     return f"{{% macro members(family) %}}{{{{ return({listed}.get(family, [])) }}}}{{% endmacro %}}\n"
+
+
+def value_statuses_macro() -> str:
+    """Return the macro ``value_statuses()``: the one list of ``expectations.value_statuses``, for models."""
+    return f"{{% macro value_statuses() %}}{{{{ return({json.dumps(list(VALUE_STATUS_NAMES))}) }}}}{{% endmacro %}}\n"
+
+
+def mappings_macro(cards: Iterable[Card]) -> str:
+    """Return the macro ``mapping_of(source)``: what a territory says of the files whose columns it maps."""
+    mappings = {
+        card.source: as_values(card.mapping or as_example(card.questions.roles))
+        for card in sorted(cards, key=_source_of)
+        if card.questions.roles
+    }
+    return f"{{% macro mapping_of(source) %}}{{{{ return({json.dumps(mappings)}[source]) }}}}{{% endmacro %}}\n"
 
 
 def _source_of(card: Card) -> str:
@@ -137,6 +183,7 @@ def _raw_table(card: Card) -> dict[str, Any]:
                 "source": card.source,
                 "theme": card.theme,
                 "family": card.family,
+                "follows": card.follows,
                 "personal_columns": personal,
                 "dagster": {"asset_key": ["raw", card.raw_table]},
             }

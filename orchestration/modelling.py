@@ -37,7 +37,9 @@ def dbt_folder(workspace: Workspace) -> Path:
 def prepare_project(project: Project, workspace: Workspace) -> dict[str, MartNode]:
     """Assemble the dbt project and return its marts; dbt parses it only when something in it has changed."""
     folder = dbt_folder(workspace)
-    digest = assemble(folder, project.cards.values(), project.territory.models_folder, project.enabled)
+    digest = assemble(
+        folder, project.cards.values(), project.territory.models_folder, project.enabled, project.active_themes
+    )
     manifest, stamp = folder / "target" / "manifest.json", folder / "target" / "halle.json"
     if not manifest.is_file() or not stamp.is_file() or read_json(stamp) != {"project": digest}:
         problems = parse(_dbt_project(project, workspace))
@@ -65,8 +67,8 @@ def prepare_warehouse(
         warehouse.prepare(connection)
         for card in project.cards.values():
             own = [one for one in deliveries if one.receipt.source == card.source]
-            warehouse.show_raw(connection, card, workspace.raw, own)
-        warehouse.show_malformed(connection, project.cards, workspace.raw, deliveries)
+            warehouse.show_raw(connection, card, workspace.raw_of(card.source), own)
+        warehouse.show_malformed(connection, project.cards, workspace, deliveries)
         warehouse.record_deliveries(connection, deliveries)
         warehouse.record_territory(connection, project.territory, known)
         warehouse.record_sources(connection, project.cards.values(), project.territory.feeds)
@@ -103,9 +105,10 @@ def build_theme(project: Project, workspace: Workspace, theme: str) -> list[Node
     stop this one; a model that cannot be built does.
     """
     dbt = _dbt_project(project, workspace)
-    borrowed = models_of_other_themes(read_json(dbt.manifest), theme)
+    manifest = read_json(dbt.manifest)
+    borrowed = models_of_other_themes(manifest, theme)
     lent = run_models(dbt, borrowed) if borrowed else []
-    return failures(lent) or build(dbt, theme_selection(theme))
+    return failures(lent) or build(dbt, theme_selection(theme, manifest))
 
 
 def models_of_other_themes(manifest: Mapping[str, Any], theme: str) -> list[str]:
@@ -125,9 +128,14 @@ def is_model_of(node: Mapping[str, Any], theme: str) -> bool:
     return node["resource_type"] == "model" and len(node["fqn"]) > 3 and node["fqn"][2] == theme
 
 
-def theme_selection(theme: str) -> list[str]:
-    """Return the dbt selectors of a theme's models, with their tests."""
-    return [f"fqn:halle.{layer}.{theme}" for layer in LAYERS]
+def theme_selection(theme: str, manifest: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the dbt selectors of a theme's models, with their tests.
+
+    With a manifest, of the layers where the theme has any: dbt warns the user of a selector that selects nothing.
+    """
+    nodes = manifest["nodes"].values() if manifest is not None else ()
+    layers = {node["fqn"][1] for node in nodes if is_model_of(node, theme)} or set(LAYERS)
+    return [f"fqn:halle.{layer}.{theme}" for layer in LAYERS if layer in layers]
 
 
 def failures(results: Sequence[NodeResult]) -> list[NodeResult]:

@@ -6,15 +6,16 @@ this before it knows whether there is anything to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from expectations.suite import Suite, read_suite
 from exports.card import ExportCard, load_export_cards
+from orchestration.themes import active_themes
 from orchestration.workspace import PROJECT
-from raw_sources.card import Card, load_cards
+from raw_sources.card import Card, as_mapped, load_cards
 from raw_sources.errors import ConfigurationError
 from raw_sources.files import canonical_json
 from raw_sources.territory import Territory, read_territory
@@ -41,9 +42,20 @@ class Project:
         return sorted({card.theme for card in self.enabled.values()})
 
     @cached_property
+    def active_themes(self) -> frozenset[str]:
+        """The themes that a run builds: those of the enabled sources, and those whose models these read."""
+        return self.themes_read_by(self.themes)
+
+    def themes_read_by(self, themes: Collection[str]) -> frozenset[str]:
+        """Return ``themes`` and those whose models theirs read."""
+        folders = [PROJECT / "dbt_project" / "models", self.territory.models_folder]
+        return active_themes(themes, folders, PROJECT / "dbt_project" / "macros")
+
+    @cached_property
     def suites(self) -> dict[str, Suite]:
-        """The suites by mart (``theme.name``)."""
+        """The suites of the active themes, by mart (``theme.name``)."""
         paths = declared(PROJECT / "expectations", self.territory.suites_folder)
+        paths = [path for path in paths if path.parent.name in self.active_themes]
         suites: dict[str, Suite] = {}
         for path in paths:
             suite = read_suite(path, self._tolerances(path), self._facts())
@@ -68,8 +80,9 @@ class Project:
 
     @cached_property
     def export_cards(self) -> dict[str, ExportCard]:
-        """The export cards by slug."""
-        return load_export_cards(_existing([PROJECT / "exports", self.territory.exports_folder]))
+        """The export cards of the active themes, by slug."""
+        cards = load_export_cards(_existing([PROJECT / "exports", self.territory.exports_folder]))
+        return {slug: card for slug, card in cards.items() if card.mart.partition(".")[0] in self.active_themes}
 
     def card(self, source: str) -> Card:
         """Return the card of an enabled source; raises ConfigurationError for any other name."""
@@ -107,7 +120,10 @@ def load_project(folder: Path) -> Project:
     territory = read_territory(folder)
     cards = load_cards(card_folders(territory))
     offered = {source: card.feed for source, card in cards.items() if card.feed is not None}
-    return Project(read_territory(folder, known_sources=cards, offered=offered), cards)
+    asked = {source: card.questions for source, card in cards.items()}
+    territory = read_territory(folder, known_sources=cards, offered=offered, asked=asked)
+    mapped = {source: as_mapped(cards[source], feed) for source, feed in territory.feeds.items()}
+    return Project(territory, cards | mapped)
 
 
 def known_themes(projects: Sequence[Project]) -> list[str]:

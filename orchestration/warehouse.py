@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.workspace import Workspace
 from raw_sources.card import Card
 from raw_sources.database import identifier, literal
 from raw_sources.landing import Receipt
@@ -58,7 +59,10 @@ def show_raw(connection: duckdb.DuckDBPyConnection, card: Card, raw_root: Path, 
 
 
 def show_malformed(
-    connection: duckdb.DuckDBPyConnection, cards: Mapping[str, Card], raw_root: Path, deliveries: Iterable[Delivery]
+    connection: duckdb.DuckDBPyConnection,
+    cards: Mapping[str, Card],
+    workspace: Workspace,
+    deliveries: Iterable[Delivery],
 ) -> None:
     """Bring ``ops.malformed`` in line with the loaded deliveries."""
     connection.execute(
@@ -68,7 +72,7 @@ def show_malformed(
     for delivery in deliveries:
         if delivery.loaded.malformed:
             source, delivery_id = delivery.receipt.source, delivery.receipt.delivery_id
-            file = raw_root / cards[source].raw_table / f"{delivery_id}.malformed.parquet"
+            file = workspace.raw_of(source) / cards[source].raw_table / f"{delivery_id}.malformed.parquet"
             connection.execute(
                 "insert into ops.malformed select ?, _delivery_id, _record_no, line_no, byte_offset, reason, text "
                 "from read_parquet(?)",
@@ -118,9 +122,10 @@ def record_territory(connection: duckdb.DuckDBPyConnection, territory: Territory
     min_lon, min_lat, max_lon, max_lat = territory.bbox
     connection.execute("delete from ops.territory")
     connection.execute(
-        "insert into ops.territory values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into ops.territory values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             territory.name,
+            territory.siren,
             territory.time_zone,
             min_lon,
             min_lat,

@@ -51,6 +51,7 @@ create table if not exists ops.rejects (
 
 create table if not exists ops.territory (
     name varchar,
+    siren varchar,
     time_zone varchar,
     min_lon double,
     min_lat double,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, cached_property
 from importlib.util import find_spec
@@ -21,10 +21,20 @@ from raw_sources.documents import Document, is_time_zone, nearest, read_document
 from raw_sources.errors import ConfigurationError
 from raw_sources.feeds import Feed, check_date, feed_of
 from raw_sources.files import canonical_json, sha256_text
+from raw_sources.mapping import FileMapping, Questions, check_licence, questions_from
 
 ODCS = "the Open Data Contract Standard 3.1 (schema of the package open-data-contract-standard)"
 OURS = "raw_sources/card.schema.json"
 COLUMNS = ("schema", 0, "properties")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A value of a closed list, as published, and what it means."""
+
+    code: str
+    title_fr: str
+    title_en: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,8 @@ class Column:
 
     In XML and JSON a header may be a path (``core_details/road_names``). ``required`` says that a delivery without any
     of the headers is refused; ``nullable`` that cells may be empty.
-    ``minimum`` and ``maximum`` bound what is plausible, in ``unit``; they refuse nothing by themselves.
+    ``minimum`` and ``maximum`` bound what is plausible, in ``unit``; they refuse nothing by themselves. ``codes`` are
+    the values of a closed list to write in the column, and ``examples`` invented values: both for who fills a table.
     """
 
     name: str
@@ -52,6 +63,8 @@ class Column:
     nullable: bool = True
     minimum: float | None = None
     maximum: float | None = None
+    codes: tuple[Code, ...] = ()
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,9 @@ class Layout:
 
     ``delimiter`` and ``encoding`` are None when they are to be detected; a ``partial`` layout is a page of the dataset.
     ``record`` is the local name of the XML element that is one record; ``root`` that (or the xsi:type) of an element
-    which makes a document without records an empty delivery.
+    which makes a document without records an empty delivery. ``header_rows`` is the number of lines that name the
+    columns of a delimited file. ``sheet`` is the name, or a pattern of the names, of the sheets of a spreadsheet that
+    are read; None: every visible one that has the headers.
     """
 
     name: str
@@ -72,6 +87,8 @@ class Layout:
     partial: bool
     record: str | None = None
     root: str | None = None
+    sheet: str | None = None
+    header_rows: int = 1
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,8 @@ class Card:
     ``family`` names the records that the source unites with those of other producers, None when it stands alone;
     ``repeated_hour`` says whether both hours called 02:00 in autumn are ``published``, or one is ``lost``. The files of
     a ``reference`` (codes, boundaries, calendars) carry the date of their vintage, not of an observation. ``feed`` is
-    where the producer's files come from, for territories that name no other place.
+    where the producer's files come from, for territories that name no other place. The files of a ``national`` scope
+    cover the whole country. What the card leaves to a territory is in ``questions``, its answer in ``mapping``.
     """
 
     source: str
@@ -116,6 +134,9 @@ class Card:
     repeated_hour: str = "published"
     reference: bool = False
     feed: Feed | None = None
+    scope: str | None = None
+    questions: Questions = field(default_factory=Questions)
+    mapping: FileMapping | None = None
     sharing: dict[str, Any] = field(default_factory=dict, compare=False)
     gdpr: dict[str, Any] = field(default_factory=dict, compare=False)
 
@@ -141,6 +162,11 @@ class Card:
         return tuple(column.name for column in sorted(keyed, key=lambda column: column.key_position or 0))
 
     @property
+    def is_national(self) -> bool:
+        """Whether the files cover the whole country: they serve any territory, cut to it."""
+        return self.scope == "national"
+
+    @property
     def has_personal_data(self) -> bool:
         """Whether a column is classed as personal, be it indirectly."""
         return any(column.personal_data != "none" for column in self.columns)
@@ -154,7 +180,7 @@ class Card:
     def reading_digest(self) -> str:
         """SHA-256 of what reading a file depends on: a better description does not make raw data stale."""
         columns = [
-            [column.name, *column.headers, column.required, column.never_load, column.multiline]
+            [column.name, *column.headers, column.required, column.never_load, column.multiline, column.logical_type]
             for column in self.columns
         ]
         layouts = [list(vars(layout).values()) for layout in self.layouts]
@@ -190,8 +216,35 @@ def read_card(path: Path) -> Card:
     _check_identity(document, card)
     _check_words(document, card)
     _check_columns(document, card)
+    _check_roles(document, card)
     _check_layouts(document, card)
     return card
+
+
+def as_mapped(card: Card, feed: Feed) -> Card:
+    """Return the card as it is with what a territory says of its files: its headers, and the licence it declares.
+
+    A role without a column has no raw column either.
+    """
+    mapping, declared = feed.mapping, feed.licence
+    if mapping is not None:
+        columns = tuple(_mapped(column, mapping) for column in card.columns if _is_served(column, card, mapping))
+        observed = card.observed_column if card.observed_column in mapping.columns else None
+        card = replace(card, columns=columns, observed_column=observed, mapping=mapping)
+    if declared is not None:
+        terms = f"{declared.spdx}, declared by {declared.declared_by} on {declared.declared_on}."
+        sharing = card.sharing | {"audiences": ["internal", "partner", "public"], "terms": terms}
+        card = replace(card, licence=declared.spdx, sharing=sharing)
+    return card
+
+
+def _is_served(column: Column, card: Card, mapping: FileMapping) -> bool:
+    return column.name in mapping.columns or column.name not in {role.name for role in card.questions.roles}
+
+
+def _mapped(column: Column, mapping: FileMapping) -> Column:
+    header = mapping.columns.get(column.name)
+    return column if header is None else replace(column, headers=(header,), required=True)
 
 
 def load_cards(folders: Sequence[Path]) -> dict[str, Card]:
@@ -288,6 +341,8 @@ def _card(document: Document) -> Card:
         repeated_hour=ours.get("repeated_hour", "published"),
         reference=ours["deliveries"].get("reference", False),
         feed=feed_of(value["id"], ours["feed"]) if "feed" in ours else None,
+        scope=ours.get("scope"),
+        questions=questions_from(ours),
         sharing=ours["sharing"],
         gdpr=ours["gdpr"],
     )
@@ -314,6 +369,8 @@ def _column(properties: dict[str, Any]) -> Column:
         nullable=not filled,
         minimum=options.get("minimum"),
         maximum=options.get("maximum"),
+        codes=tuple(Code(entry["code"], entry["fr"], entry["en"]) for entry in ours.get("codes", ())),
+        examples=tuple(str(value) for value in properties.get("examples", ())),
     )
 
 
@@ -328,6 +385,8 @@ def _layout(entry: dict[str, Any]) -> Layout:
         partial=entry.get("partial", False),
         record=entry.get("record"),
         root=entry.get("root"),
+        sheet=entry.get("sheet"),
+        header_rows=entry.get("header_rows", 1),
     )
 
 
@@ -361,7 +420,7 @@ def _check_words(document: Document, card: Card) -> None:
     for index, entry in enumerate(document.value["slaProperties"]):
         if entry["property"] in ("frequency", "latency"):
             _check_duration(document, ("slaProperties", index, "value"), entry["value"])
-    _check_licence(document, _ours(document, "licence", "spdx"), card.licence)
+    check_licence(document, _ours(document, "licence", "spdx"), card.licence)
     for index, pattern in enumerate(card.feed.files if card.feed else ()):
         check_date(document, _ours(document, "feed", "files", index, "date"), pattern.date)
     for index, layout in enumerate(card.layouts):
@@ -378,18 +437,6 @@ def _check_duration(document: Document, place: tuple[str | int, ...], text: str)
     if not positive:
         hint = "Write one such as PT6H, P1D or P1M."
         raise document.problem(place, f"{text!r} is not a positive ISO 8601 duration.", hint)
-
-
-def _check_licence(document: Document, place: tuple[str | int, ...], spdx: str) -> None:
-    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-
-    try:
-        canonical = canonicalize_license_expression(spdx)
-    except InvalidLicenseExpression:
-        hint = "See https://spdx.org/licenses (ODbL-1.0, etalab-2.0, CC-BY-4.0, ...), or write LicenseRef-<name>."
-        raise document.problem(place, f"{spdx!r} is not an SPDX licence identifier.", hint) from None
-    if canonical != spdx:
-        raise document.problem(place, f"the licence {spdx!r} is written otherwise.", f"Write {canonical!r}.")
 
 
 def _check_encoding(document: Document, place: tuple[str | int, ...], encoding: str | None) -> None:
@@ -460,6 +507,14 @@ def _check_key(document: Document, card: Card) -> None:
         place = _ours(document, "deliveries", "follows")
         hint = "Give columns primaryKey and primaryKeyPosition, or declare append or events."
         raise document.problem(place, f"{card.follows!r} needs a key, and no column is in one.", hint)
+
+
+def _check_roles(document: Document, card: Card) -> None:
+    names = {column.name for column in card.columns}
+    for index, role in enumerate(card.questions.roles):
+        if role.name not in names:
+            place = _ours(document, "mapping", "roles", index, "name")
+            raise document.problem(place, f"no column is called {role.name!r}.", nearest(role.name, names))
 
 
 def _check_layouts(document: Document, card: Card) -> None:

@@ -7,12 +7,13 @@ A card may bring the feed of its producer, a territory may give its own. Reading
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath
 from typing import Any
 
 from raw_sources.documents import Document
+from raw_sources.mapping import FileMapping, LicenceDeclaration, mapping_from
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,33 @@ class FilePattern:
 
 @dataclass(frozen=True)
 class Feed:
-    """An enabled source: addresses to fetch, and patterns of the files that a folder may hold."""
+    """An enabled source: addresses to fetch, and patterns of the files that a folder may hold.
+
+    ``mapping`` and ``licence`` are what the territory says of files that their card cannot know (``mapping``).
+    """
 
     source: str
     urls: tuple[str, ...]
     files: tuple[FilePattern, ...]
+    mapping: FileMapping | None = None
+    licence: LicenceDeclaration | None = None
 
     def pattern_for(self, relative_path: str | PurePath) -> FilePattern | None:
         """Return the first pattern that fits, in the order of the file; None when the file is of another source."""
         return next((pattern for pattern in self.files if pattern.fits(relative_path)), None)
 
 
-def feed_of(source: str, entry: dict[str, Any]) -> Feed:
-    """Return the feed that ``entry`` (``urls``, ``files``) describes."""
+def feed_of(source: str, entry: dict[str, Any], offered: Feed | None = None) -> Feed:
+    """Return the feed that ``entry`` describes; one without ``urls`` and ``files`` takes those that are ``offered``."""
     files = (FilePattern(file["glob"], file.get("partial", False), file.get("date")) for file in entry.get("files", ()))
-    return Feed(source, tuple(entry.get("urls", ())), tuple(files))
+    known = Feed(source, tuple(entry.get("urls", ())), tuple(files))
+    if offered is not None and not {"urls", "files"} & set(entry):
+        known = offered
+    return replace(
+        known,
+        mapping=mapping_from(entry["mapping"]) if "mapping" in entry else None,
+        licence=LicenceDeclaration(**entry["licence"]) if "licence" in entry else None,
+    )
 
 
 def check_date(document: Document, place: tuple[str | int, ...], expression: str | None) -> None:

@@ -157,18 +157,30 @@ def _sync(path: Path) -> None:
 
 
 def _observed_on(card: Card, receipt: Receipt, raw: Path, settings: DuckDBSettings) -> str | None:
-    """Return the last ISO date (YYYY-MM-DD) that begins a cell of the card's observed column.
+    """Return the last day (YYYY-MM-DD) that a cell of the card's observed column is about.
 
-    A day later than the day after receipt is no observation (a planned end, a typing error) and is left out.
+    A cell begins with a date (2024-01-31, 31/01/2024), or is one (20240131), a month (2024-01) or a year: then it is
+    about its last day. A day later than the day after receipt is no observation (a planned end, a typing error) and is
+    left out.
     """
     if card.observed_column is None:
         return None
     latest = _day(receipt.received_at) + timedelta(days=1)
-    day = f"try_cast(regexp_extract({identifier(card.observed_column)}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') as date)"
+    day = _last_day(identifier(card.observed_column))
     query = f"select max({day}) filter (where {day} <= date {literal(latest.isoformat())}) from "
     with connect(None, settings) as connection:
         found = connection.execute(f"{query} read_parquet({literal(str(raw))})").fetchone()
     return found[0].isoformat() if found and found[0] is not None else None
+
+
+def _last_day(cell: str) -> str:
+    """Return the SQL of the last day that the text of a cell is about, NULL when it is none of the forms known."""
+    iso = f"try_cast(regexp_extract({cell}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') as date)"
+    french = f"cast(try_strptime(left({cell}, 10), '%d/%m/%Y') as date)"
+    packed = f"cast(try_strptime(regexp_extract({cell}, '^[0-9]{{8}}$'), '%Y%m%d') as date)"
+    month = f"last_day(try_cast(regexp_extract({cell}, '^[0-9]{{4}}-[0-9]{{2}}$') || '-01' as date))"
+    year = f"try_cast(regexp_extract({cell}, '^(1[89]|2[0-9])[0-9]{{2}}$') || '-12-31' as date)"
+    return f"coalesce({iso}, {french}, {packed}, {month}, {year})"
 
 
 def _day(instant: str) -> date:

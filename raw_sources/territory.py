@@ -16,20 +16,25 @@ from typing import Any
 
 from raw_sources.documents import Document, is_time_zone, nearest, read_document
 from raw_sources.feeds import Feed, FilePattern, check_date, feed_of
+from raw_sources.mapping import Questions, check_declaration, check_mapping
 
 FILE_NAME = "territory.yml"
 OURS = "raw_sources/territory.schema.json"
 DEFAULT_REACH_M = 500.0
+GLOBE = (-180.0, -90.0, 180.0, 90.0)
 
 
 @dataclass(frozen=True)
 class Territory:
-    """An authority. ``bbox`` is (min_lon, min_lat, max_lon, max_lat) in degrees WGS84, ``reach_m`` is in metres."""
+    """An authority. ``bbox`` is (min_lon, min_lat, max_lon, max_lat) in degrees WGS84, ``reach_m`` is in metres.
+
+    Where the file gives no box it is the globe: no coordinate is judged by where it lies.
+    """
 
     name: str
     title_fr: str
     title_en: str
-    siren: str
+    siren: str | None
     communes: tuple[str, ...]
     communes_vintage: int
     time_zone: str
@@ -48,6 +53,11 @@ class Territory:
         """Return every enabled source that takes the file, with its pattern; more than one is an ambiguity."""
         found = ((source, feed.pattern_for(relative_path)) for source, feed in self.feeds.items())
         return [(source, pattern) for source, pattern in found if pattern is not None]
+
+    @property
+    def has_box(self) -> bool:
+        """Whether the file says where the territory lies."""
+        return self.bbox != GLOBE
 
     @property
     def cards_folder(self) -> Path:
@@ -71,12 +81,16 @@ class Territory:
 
 
 def read_territory(
-    folder: Path, known_sources: Collection[str] | None = None, offered: Mapping[str, Feed] | None = None
+    folder: Path,
+    known_sources: Collection[str] | None = None,
+    offered: Mapping[str, Feed] | None = None,
+    asked: Mapping[str, Questions] | None = None,
 ) -> Territory:
     """Read and check ``<folder>/territory.yml``; raise ``ConfigurationError`` naming file, line and field.
 
     ``known_sources`` are the sources that have a card; when given, a feed of any other is refused. ``offered`` are the
-    feeds that cards bring with them: a source that is only named takes its own.
+    feeds that cards bring with them: a source that is only named takes its own. ``asked`` is what cards leave to the
+    territory to say of its files.
     """
     document = read_document(folder / FILE_NAME)
     document.check(_our_schema(), OURS)
@@ -84,6 +98,8 @@ def read_territory(
     _check_authority(document, territory)
     _check_place(document, territory)
     _check_feeds(document, territory, known_sources)
+    if asked is not None:
+        _check_answers(document, territory, asked)
     return territory
 
 
@@ -103,12 +119,12 @@ def _our_schema() -> dict[str, Any]:
 
 def _territory(document: Document, folder: Path, offered: Mapping[str, Feed]) -> Territory:
     value = document.value
-    west, south, east, north = value["bbox"]
+    west, south, east, north = value.get("bbox", GLOBE)
     return Territory(
         name=value["name"],
         title_fr=value["title"]["fr"],
         title_en=value["title"]["en"],
-        siren=value["siren"],
+        siren=value.get("siren"),
         communes=tuple(value["communes"]["codes"]),
         communes_vintage=value["communes"]["vintage"],
         time_zone=value["time_zone"],
@@ -119,10 +135,7 @@ def _territory(document: Document, folder: Path, offered: Mapping[str, Feed]) ->
         bbox=(float(west), float(south), float(east), float(north)),
         reach_m=float(value.get("reach_m", DEFAULT_REACH_M)),
         synthetic=value.get("synthetic", False),
-        feeds={
-            source: feed_of(source, entry) if entry else offered.get(source, Feed(source, (), ()))
-            for source, entry in value["feeds"].items()
-        },
+        feeds={source: feed_of(source, entry or {}, offered.get(source)) for source, entry in value["feeds"].items()},
         folder=folder,
         digest=document.digest,
     )
@@ -144,6 +157,13 @@ def _check_place(document: Document, territory: Territory) -> None:
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
         hint = "Write [min_lon, min_lat, max_lon, max_lat] in degrees: longitude comes first."
         raise document.problem(("bbox",), f"{list(territory.bbox)} is not a box on the globe.", hint)
+
+
+def _check_answers(document: Document, territory: Territory, asked: Mapping[str, Questions]) -> None:
+    for source, feed in territory.feeds.items():
+        questions = asked.get(source, Questions())
+        check_mapping(document, source, questions, feed.mapping)
+        check_declaration(document, source, questions, feed.licence)
 
 
 def _check_feeds(document: Document, territory: Territory, known_sources: Collection[str] | None) -> None:

@@ -16,11 +16,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+import yaml
 
 from orchestration.project import SAMPLE_TERRITORY, load_project
 from orchestration.run import Run
 from orchestration.workspace import Workspace
 from raw_sources.errors import HalleError
+from raw_sources.territory import FILE_NAME
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 1, 10, 6, tzinfo=UTC)
@@ -38,6 +40,7 @@ OCCUPATIONS = (
     "Référence Chantier;Date début du chantier;Date fin du chantier;Responsable du chantier;Surface (m2);"
     "Encombrement espace public;Identifiant demande CITE;geo_shape;geo_point_2d"
 )
+THEMES = ("mobility", "territory")
 HTML = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>\n"
 
 
@@ -70,9 +73,17 @@ class World:
 
 
 def make_world(root: Path) -> World:
-    """Return a new world: the synthetic territory's declarations in a folder of its own, and nothing received."""
+    """Return a new world: the synthetic territory's declarations in a folder of its own, and nothing received.
+
+    It enables the sources of traffic, works and geography: those of which the extracts below are.
+    """
     world = World(root)
     shutil.copytree(SAMPLE_TERRITORY, world.territory)
+    file = world.territory / FILE_NAME
+    declared = yaml.safe_load(file.read_text(encoding="utf-8"))
+    cards = load_project(SAMPLE_TERRITORY).enabled
+    declared["feeds"] = {name: feed for name, feed in declared["feeds"].items() if cards[name].theme in THEMES}
+    file.write_text(yaml.safe_dump(declared, allow_unicode=True, sort_keys=False), encoding="utf-8")
     world.extracts.mkdir()
     return world
 

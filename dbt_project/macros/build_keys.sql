@@ -52,8 +52,8 @@
 {%- endmacro %}
 
 {#
-    What a model reads of the run besides its parents: the territory's facts, its communes, or the date up to which data
-    are known.
+    What a model reads of the run besides its parents: the territory's facts, its communes, the date up to which data are
+    known, or (staging models, whose keys follow deliveries and not parents) the zones that national files are cut to.
 #}
 {% macro run_facts_sql(reads) -%}
     (
@@ -61,12 +61,19 @@
             md5(concat_ws(
                 '|',
                 ''
-                {%- if 'territory' in reads %}, min_lon, min_lat, max_lon, max_lat, reach_m, time_zone{% endif %}
+                {%- if 'territory' in reads %}, siren, min_lon, min_lat, max_lon, max_lat, reach_m, time_zone{% endif %}
                 {%- if 'as_of' in reads %}, as_of{% endif %}
                 {%- if 'communes' in reads %},
                 (
                     select string_agg(concat(vintage, ' ', commune_code), ',' order by vintage, commune_code)
                     from ops.territory_communes
+                )
+                {%- endif %}
+                {%- if 'scope' in reads %},
+                (
+                    select string_agg(content_key, ',' order by part)
+                    from ops.build_keys
+                    where model = 'int_territory__scope'
                 )
                 {%- endif %}
             ))
@@ -81,6 +88,11 @@
     {%- if '"ops"."territory"' in compiled_sql and 'territory' not in reads and 'as_of' not in reads -%}
         {{ exceptions.raise_compiler_error(
             model.name ~ " reads ops.territory (place_in_box does): add reads=['territory'] to its config."
+        ) }}
+    {%- endif -%}
+    {%- if model.config.materialized == 'staged' and 'int_territory__scope' in compiled_sql and 'scope' not in reads -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ " is cut to the territory (is_out_of_scope): add reads=['scope'] to its config."
         ) }}
     {%- endif -%}
 {%- endmacro %}

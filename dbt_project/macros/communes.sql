@@ -54,6 +54,63 @@
     )
 {%- endmacro %}
 
+{#
+    SQL, boolean: a zone is none of the territory's and does not contain it. `level` (an SQL text) is commune, epci,
+    department, region or iris; an IRIS goes by its commune, a municipal district by its city. NULL and unknown levels are
+    not out of scope: the model has to refuse them. The model that uses it is configured with reads=['scope'];
+    neither text may name a column level_in_scope or code_in_scope, which are the scope's.
+#}
+{% macro is_out_of_scope(level, code) -%}
+    (
+        {{ level }} in ('commune', 'epci', 'department', 'region', 'iris')
+        and {{ code }} is not null
+        and exists (select 1 from {{ ref('int_territory__scope') }})
+        and not exists (
+            select 1
+            from (
+                select scope_level as level_in_scope, scope_code as code_in_scope from {{ ref('int_territory__scope') }}
+            ) as scope
+            where scope.level_in_scope = case when {{ level }} = 'iris' then 'commune' else {{ level }} end
+                and scope.code_in_scope in (
+                    case when {{ level }} = 'iris' then substr({{ code }}, 1, 5) else {{ code }} end,
+                    case
+                        when {{ level }} = 'iris' then {{ whole_city_of("substr(" ~ code ~ ", 1, 5)") }}
+                        when {{ level }} = 'commune' then {{ whole_city_of(code) }}
+                    end
+                )
+        )
+    )
+{%- endmacro %}
+
+{# The region of a department since 1 January 2016 (law 2015-29 of 16 January 2015), or NULL. #}
+{% macro region_of_department(code) -%}
+    {%- set departments = {
+        '11': ['75', '77', '78', '91', '92', '93', '94', '95'],
+        '24': ['18', '28', '36', '37', '41', '45'],
+        '27': ['21', '25', '39', '58', '70', '71', '89', '90'],
+        '28': ['14', '27', '50', '61', '76'],
+        '32': ['02', '59', '60', '62', '80'],
+        '44': ['08', '10', '51', '52', '54', '55', '57', '67', '68', '88'],
+        '52': ['44', '49', '53', '72', '85'],
+        '53': ['22', '29', '35', '56'],
+        '75': ['16', '17', '19', '23', '24', '33', '40', '47', '64', '79', '86', '87'],
+        '76': ['09', '11', '12', '30', '31', '32', '34', '46', '48', '65', '66', '81', '82'],
+        '84': ['01', '03', '07', '15', '26', '38', '42', '43', '63', '69', '73', '74'],
+        '93': ['04', '05', '06', '13', '83', '84'],
+        '94': ['2A', '2B'],
+        '01': ['971'],
+        '02': ['972'],
+        '03': ['973'],
+        '04': ['974'],
+        '06': ['976'],
+    } -%}
+    case
+        {%- for region, members in departments.items() %}
+        when {{ code }} in ({% for member in members %}'{{ member }}'{{ ", " if not loop.last }}{% endfor %}) then '{{ region }}'
+        {%- endfor %}
+    end
+{%- endmacro %}
+
 {# Integer division of positive numbers, which every engine writes differently. #}
 {% macro quotient(dividend, divisor) -%}
     cast(floor(({{ dividend }}) / {{ divisor }}) as integer)

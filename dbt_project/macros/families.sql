@@ -7,6 +7,13 @@
     traffic_hours    one record per counter, direction, vehicle class and hour
     traffic_samples  one record per counter, direction, vehicle class and window shorter than an hour
     counters         one record per counter, validity and part of its geometry: where the counters of `measures_source` are
+    energy_loads     one record per zone, nature and time step: mean power over the step
+    energy_consumption  one record per zone, year, carrier, sector, category, activity and operator
+    foreign_card_payments  one record per zone, month and country of the card: indices, which add up to nothing
+    energy_production   one record per zone, year, carrier, energy source, voltage domain and operator
+
+    Where one record holds several of these (a column per sector), the member is not the staging model but an
+    intermediate one of the source's name, int_<theme>__<source>, that parts it.
 #}
 {#
     SQL: the records of a family as a derived table: `source` and the columns listed here, by name, whichever of them the
@@ -94,6 +101,78 @@
             'lon': 'double',
             'lat': 'double',
             'geometry': 'varchar',
+        },
+        'energy_loads': {
+            'zone_level': 'varchar',
+            'zone_code': 'varchar',
+            'zone_name': 'varchar',
+            'nature': 'varchar',
+            'step_start_at': 'timestamp',
+            'step_start_local': 'timestamp',
+            'step_s': 'integer',
+            'period_month': 'varchar',
+            'consumption_mw': 'double',
+            'production_mw': 'double',
+            'thermal_mw': 'double',
+            'nuclear_mw': 'double',
+            'wind_mw': 'double',
+            'solar_mw': 'double',
+            'hydro_mw': 'double',
+            'pumping_mw': 'double',
+            'bioenergy_mw': 'double',
+            'physical_exchanges_mw': 'double',
+            'load_status': 'varchar',
+        },
+        'energy_consumption': {
+            'year': 'integer',
+            'zone_level': 'varchar',
+            'zone_code': 'varchar',
+            'zone_name': 'varchar',
+            'commune_code': 'varchar',
+            'carrier': 'varchar',
+            'sector': 'varchar',
+            'customer_category': 'varchar',
+            'naf_code': 'varchar',
+            'operator': 'varchar',
+            'consumption_mwh': 'double',
+            'consumption_status': 'varchar',
+            'heating_value_basis': 'varchar',
+            'delivery_points': 'bigint',
+            'delivery_points_status': 'varchar',
+            'measured_share': 'double',
+            'heating_share': 'double',
+            'secret_parts': 'integer',
+            'months_known': 'integer',
+        },
+        'foreign_card_payments': {
+            'zone_level': 'varchar',
+            'zone_code': 'varchar',
+            'month': 'varchar',
+            'card_country': 'varchar',
+            'value_index': 'double',
+            'value_status': 'varchar',
+            'volume_index': 'double',
+            'volume_status': 'varchar',
+            'unit': 'varchar',
+            'base_period': 'varchar',
+            'scope': 'varchar',
+            'market_share_min_pct': 'integer',
+            'market_share_max_pct': 'integer',
+        },
+        'energy_production': {
+            'year': 'integer',
+            'zone_level': 'varchar',
+            'zone_code': 'varchar',
+            'zone_name': 'varchar',
+            'commune_code': 'varchar',
+            'carrier': 'varchar',
+            'energy_source': 'varchar',
+            'voltage_domain': 'varchar',
+            'operator': 'varchar',
+            'sites': 'bigint',
+            'sites_status': 'varchar',
+            'production_mwh': 'double',
+            'production_status': 'varchar',
         },
     }[name] -%}
     (

@@ -28,13 +28,30 @@ _JSON_FORMS = ("json_records", "geojson")
 def inspect(path: Path, card: Card) -> Match:
     """Return the layout of ``card`` that the file follows, and how its columns meet the card's.
 
-    Raises DeliveryRefused, with what was found instead, when it follows none.
+    Raises DeliveryRefused, with what was found instead, when it follows none; for a card whose headers are those that a
+    territory maps, it says which, and where to mend them.
     """
+    try:
+        return _inspect(path, card)
+    except DeliveryRefused as refusal:
+        if card.mapping is None:
+            raise
+        mapped = ", ".join(f"{role} to {header!r}" for role, header in card.mapping.columns.items())
+        hint = f"territory.yml maps {mapped}: write the file's headers under feeds, {card.source}, mapping, columns."
+        raise DeliveryRefused(refusal.what, where=refusal.where, hint=hint) from refusal
+
+
+def _inspect(path: Path, card: Card) -> Match:
     from raw_sources.readers.sniff import kind_of
 
     kind = kind_of(path)
     if kind == "json":
         return _inspect_json(path, card)
+    if kind == "spreadsheet":
+        from raw_sources.readers.spreadsheet import inspect_spreadsheet, layouts_for
+
+        layouts = layouts_for(card) or _layouts(path, card, "spreadsheet", "a spreadsheet")
+        return inspect_spreadsheet(path, card, layouts)
     if kind == "xml":
         from raw_sources.readers.xml_records import inspect_xml
 
@@ -104,6 +121,10 @@ def _read(
         from raw_sources.readers.delimited import read_delimited
 
         return read_delimited(path, match, card, delivery_id, raw_out, malformed_out, settings)
+    if match.layout.form == "spreadsheet":
+        from raw_sources.readers.spreadsheet import read_spreadsheet
+
+        return read_spreadsheet(path, match, card, delivery_id, raw_out, malformed_out)
     if match.layout.form == "xml_records":
         from raw_sources.readers.xml_records import read_xml
 
@@ -124,12 +145,17 @@ def clean(path: Path, match: Match, card: Card, out: Path) -> None:
     """Rewrite the file without the card's never-load columns, in the same form, dialect and encoding.
 
     A record that cannot be parsed may hold them in any place: its text is replaced by a marker, and reading the
-    cleaned file counts it as malformed.
+    cleaned file counts it as malformed. A spreadsheet becomes XLSX, whatever it was.
     """
     if match.layout.form == "delimited":
         from raw_sources.readers.delimited import clean_delimited
 
         clean_delimited(path, match, card, out)
+        return
+    if match.layout.form == "spreadsheet":
+        from raw_sources.readers.spreadsheet import clean_spreadsheet
+
+        clean_spreadsheet(path, match, card, out)
         return
     if match.layout.form == "xml_records":
         from raw_sources.readers.xml_records import clean_xml

@@ -1,6 +1,7 @@
 """Delimited text (CSV and its kin): which layout a file follows, reading it, and rewriting it without columns.
 
 The separator is found by trying which one makes the card's headers appear; headers meet columns by name, in any order.
+Where several lines name the columns (labels, then codes), a column goes by whichever of its names the card knows.
 How bytes become cells is in ``delimited_fast`` and ``delimited_tolerant``; what cells mean belongs in staging.
 """
 
@@ -22,7 +23,7 @@ from raw_sources.readers.delimited_fast import Projection, read_fast
 from raw_sources.readers.delimited_tolerant import WITHHELD, Bad, Good, Shape, tolerant_records
 from raw_sources.readers.encoding import as_single_bytes, byte_order_mark, find_encoding, is_decodable, transcode
 from raw_sources.readers.lines import MAX_LINE_BYTES, Line, physical_lines
-from raw_sources.readers.match import Match, Names, ReadCount, distinct, match_names, quoted
+from raw_sources.readers.match import Match, Names, ReadCount, claims, distinct, match_names, normalise, quoted
 from raw_sources.readers.writer import RawWriter, raw_columns, write_empty_malformed
 
 DELIMITERS = (";", ",", "\t", "|")
@@ -32,7 +33,7 @@ _DATUM = re.compile(r"[+-]?\d[\d\s.,:/T+Z-]*")
 
 @dataclass(frozen=True)
 class _Candidate:
-    """One way to read the head of a file: a layout, an encoding, a separator, and the line taken for the header."""
+    """One way to read the head of a file: a layout, an encoding, a separator, and the last line of its header."""
 
     layout: Layout
     encoding: str
@@ -42,10 +43,10 @@ class _Candidate:
     names: Names
 
     @property
-    def rank(self) -> tuple[int, int, int, bool, int]:
-        """More columns first, then fewer clashes, the declared separator, the earlier line."""
+    def rank(self) -> tuple[int, int, int, bool, int, int]:
+        """More columns first, then fewer clashes, the declared separator, the longer header, the earlier line."""
         declared = self.layout.delimiter == self.delimiter
-        return (*self.names.score, -len(self.names.clashes), declared, -self.line)
+        return (*self.names.score, -len(self.names.clashes), declared, self.layout.header_rows, -self.line)
 
 
 def inspect_delimited(path: Path, card: Card, layouts: Sequence[Layout]) -> Match:
@@ -84,9 +85,25 @@ def split(line: str, delimiter: str) -> tuple[str, ...]:
 
 def _header_candidates(layout: Layout, encoding: str, head: Sequence[str], card: Card) -> Iterator[_Candidate]:
     for delimiter in dict.fromkeys([layout.delimiter or DELIMITERS[0], *DELIMITERS]):
-        for number, line in enumerate(head, start=1):
-            cells = split(line, delimiter)
-            yield _Candidate(layout, encoding, delimiter, number, cells, match_names(cells, card))
+        rows = [split(line, delimiter) for line in head]
+        for last in range(layout.header_rows, len(rows) + 1):
+            cells = _stacked(rows[last - layout.header_rows : last], card)
+            yield _Candidate(layout, encoding, delimiter, last, cells, match_names(cells, card))
+
+
+def _stacked(rows: Sequence[tuple[str, ...]], card: Card) -> tuple[str, ...]:
+    """Return one name per column: the first of those one below the other that the card knows, else the last.
+
+    Nothing when a line is as wide as no other or names no column of the card: it is a record, not a header.
+    """
+    if len(rows) == 1:
+        return rows[0]
+    if len({len(row) for row in rows}) > 1 or not all(match_names(row, card).mapping for row in rows):
+        return ()
+    known = claims(card)
+    return tuple(
+        next((name for name in names if normalise(name) in known), names[-1]) for names in zip(*rows, strict=True)
+    )
 
 
 def _match(found: _Candidate, path: Path) -> Match:
@@ -263,9 +280,9 @@ class _Offsets:
 def clean_delimited(path: Path, match: Match, card: Card, out: Path) -> None:
     """Rewrite the file without its never-load columns, in the same separator, encoding and line end.
 
-    With a header the columns go; without one their cells are emptied, since the layout goes by position. Lines before
-    the header are dropped. The text of a record that cannot be parsed could hold what may not be stored: a marker line
-    takes its place, which reading counts as one malformed record.
+    With a header (of one line or several) the columns go; without one their cells are emptied, since the layout goes by
+    position. Lines before the header are dropped. The text of a record that cannot be parsed could hold what may
+    not be stored: a marker line takes its place, which reading counts as one malformed record.
     """
     hidden = {header for name, header in match.mapping.items() if card.column(name).never_load}
     kept = [index for index, name in enumerate(match.header_names) if name not in hidden or not match.header_line]
@@ -277,11 +294,20 @@ def clean_delimited(path: Path, match: Match, card: Card, out: Path) -> None:
             with path.open("rb") as landed:
                 target.write(landed.read(byte_order_mark(path)[1]))
             end = _line_end(source)
-            if match.header_line:
-                target.write(_lines([[match.header_names[index] for index in kept]], shape, end).encode(match.encoding))
+            headers = ([names[index] for index in kept] for names in _header_rows(source, mark, match, encoding))
+            target.write(_lines(headers, shape, end).encode(match.encoding))
             for found in tolerant_records(source, shape, offset, line_no):
                 text = f"{WITHHELD}{end}" if isinstance(found, Bad) else _kept_text(found, kept, emptied, shape, end)
                 target.write(text.encode(match.encoding))
+
+
+def _header_rows(path: Path, mark: int, match: Match, encoding: str) -> list[tuple[str, ...]]:
+    """Return the names that each line of the header holds; none when there is no header."""
+    if not match.header_line:
+        return []
+    with path.open("rb") as stream:
+        lines = islice(physical_lines(stream, mark), match.header_line - match.layout.header_rows, match.header_line)
+        return [split(line.body.decode(encoding, errors="replace"), match.delimiter or ";") for line in lines]
 
 
 def _kept_text(found: Good, kept: Sequence[int], emptied: set[int], shape: Shape, end: str) -> str:

@@ -6,6 +6,7 @@ What the models make of whole deliveries is in test_sample_run.py; here each mod
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +20,18 @@ import pytest
 from orchestration import modelling, warehouse
 from orchestration.assembly import assemble
 from orchestration.dbt_functions import register
-from orchestration.dbt_runs import DbtProject, build, invoke, parse
+from orchestration.dbt_runs import DbtProject, build, invoke, parse, run_models
 from orchestration.project import SAMPLE_TERRITORY, Project, load_project
 from orchestration.workspace import Workspace
 from raw_sources.card import Card
 from raw_sources.database import DuckDBSettings, connect
 from tests.integration.conftest import copy_data
 
-UNITS = {"_pct": "%", "_kmh": "km/h", "_m": "m", "_m2": "m²", "_veh_h": "veh/h", "_days": "d", "_hours": "h"}
+UNITS = {
+    **{"_pct": "%", "_kmh": "km/h", "_m": "m", "_m2": "m²", "_veh_h": "veh/h", "_days": "d", "_hours": "h"},
+    **{"_mwh": "MWh", "_mw": "MW", "_c_d": "°C·d"},
+}
+REFERENCE = re.compile(r"ref\('(\w+)'\)")
 TRICKY = {
     "counts_autumn_change",
     "counts_spring_change",
@@ -68,7 +73,23 @@ def dbt(project: Project, production: DbtProject) -> DbtProject:
     assemble(whole.folder, project.cards.values())
     shutil.copyfile(production.warehouse, whole.warehouse)
     assert parse(whole) == []
+    lacking = sorted(inputs_of_unit_tests(whole) - {one["name"] for one in nodes(production)})
+    if lacking:
+        built = run_models(whole, [f"+{model}" for model in lacking])
+        assert {one.status for one in built} == {"success"}, [one.message for one in built]
     return whole
+
+
+def nodes(dbt: DbtProject) -> list[dict[str, Any]]:
+    """Return the nodes of a parsed project."""
+    return list(json.loads(dbt.manifest.read_text(encoding="utf-8"))["nodes"].values())
+
+
+def inputs_of_unit_tests(dbt: DbtProject) -> set[str]:
+    """Return the models whose rows unit tests invent: dbt asks the warehouse for their columns."""
+    tests = json.loads(dbt.manifest.read_text(encoding="utf-8"))["unit_tests"].values()
+    named = (REFERENCE.match(given["input"]) for test in tests for given in test["given"])
+    return {found[1] for found in named if found is not None}
 
 
 @pytest.fixture(scope="module")

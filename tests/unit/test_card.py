@@ -334,6 +334,20 @@ REFUSALS = {
         "layouts[1]",
         "columns",
     ),
+    "header lines without a header": (
+        "header: false",
+        "header: false\n          header_rows: 2",
+        "          header: false",
+        "layouts[1].header",
+        "True was expected",
+    ),
+    "header lines of JSON": (
+        "form: json_records\n",
+        "form: json_records\n          header_rows: 2\n",
+        "          form: json_records",
+        "layouts[2].form",
+        "delimited",
+    ),
     "JSON without keys": (
         "form: json_records\n",
         "form: json_records\n          header: false\n          columns: [compteur, heure, debit]\n",

@@ -77,6 +77,26 @@ def test_the_last_observed_day_is_no_planned_one(file: Path) -> None:
     assert load(file, card(observed_column=None), "other").observed_on is None
 
 
+@pytest.mark.parametrize(
+    ("cell", "day"),
+    [
+        ("31/12/2023 23:45", "2023-12-31"),
+        ("20231130", "2023-11-30"),
+        ("2023-02", "2023-02-28"),
+        ("2023", "2023-12-31"),
+        ("2024", None),  # a year that is not over when the file comes has not been observed to its end
+        ("2024-01", None),
+        ("12345678", None),
+        ("1234", None),
+        ("31/02/2023", None),
+    ],
+)
+def test_a_cell_is_about_its_day_or_the_last_of_its_month_or_year(tmp_path: Path, cell: str, day: str | None) -> None:
+    path = tmp_path / "works.csv"
+    path.write_text(f"site;rue;debut;autre\n1;A;{cell};x\n")
+    assert load(path).observed_on == day
+
+
 def test_loading_again_does_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(file)
     before = state(file.parent / "raw")

@@ -110,6 +110,28 @@ def test_lines_before_the_header_are_passed(tmp_path: Path) -> None:
     assert (found.match.header_line, found.values("site"), found.count.path) == (3, ["1"], "fast")
 
 
+TWICE = card(layouts=[layout("labels_and_codes", header_rows=2), layout("table")])
+
+
+@pytest.mark.parametrize("ending", ["", "\n\n3;;;\n"], ids=["fast", "tolerant"])
+def test_two_lines_may_name_the_columns(tmp_path: Path, ending: str) -> None:
+    found = read_bytes(
+        "Voie(s);Le chantier;Autre\nVOIE_LIB;site;AUTRE\nrue A;7;x\nrue B;8;y\n" + ending, tmp_path, TWICE
+    )
+    assert (found.match.layout.name, found.match.header_line) == ("labels_and_codes", 2)
+    assert found.values("street") == ["rue A", "rue B"]
+    assert found.values("site") == ["7", "8"]
+    assert [json.loads(extra) for extra in found.values("_extra")] == [{"AUTRE": "x"}, {"AUTRE": "y"}]
+    assert (found.count.path, found.count.malformed) == (("tolerant", 1) if ending else ("fast", 0))
+
+
+def test_a_record_is_not_taken_for_a_second_header(tmp_path: Path) -> None:
+    found = read_bytes("site;rue\n7;rue A\n", tmp_path, TWICE)
+    assert (found.match.layout.name, found.values("site")) == ("table", ["7"])
+    with pytest.raises(DeliveryRefused, match="none of the first lines is a header"):
+        read_bytes("site;rue\n7;rue A\n", tmp_path, card(layouts=[layout("labels_and_codes", header_rows=2)]))
+
+
 def test_a_header_alone_is_a_delivery_of_no_record(tmp_path: Path) -> None:
     for text in ("site;rue\n", "site;rue", "\ufeffsite;rue\r\n"):
         assert read_bytes(text, tmp_path).count.records_read == 0
@@ -249,6 +271,15 @@ def test_cleaning_removes_columns_and_keeps_the_dialect(tmp_path: Path, encoding
     assert cleaned.count == original.count
     assert "withheld" in cleaned.reasons()[0]
     assert b"\r\n" in out.read_bytes() or encoding == "utf-16"
+
+
+def test_cleaning_keeps_both_lines_of_a_header(tmp_path: Path) -> None:
+    twice = card(columns=SECRET.columns, layouts=TWICE.layouts)
+    path, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    path.write_text("Voie(s);Courriel;Chantier\nVOIE;mail;site\nrue A;a@b.fr;7\n")
+    clean(path, inspect(path, twice), twice, out)
+    assert out.read_text() == "Voie(s);Chantier\nVOIE;site\nrue A;7\n"
+    assert read_file(out, twice, tmp_path).values("site") == ["7"]
 
 
 def test_cleaning_a_file_without_header_empties_the_cells(tmp_path: Path) -> None:

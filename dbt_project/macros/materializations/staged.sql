@@ -5,15 +5,16 @@
     it may say in `_out_of_scope` that a record lies outside the territory, and in `_preference` (0 to 99) which of two
     contradictory records of one delivery to believe. From it this materialisation makes, in one transaction:
 
-      staging.<model>__records  every record, brought up to date by delivery
+      staging.<model>__records  every record, brought up to date by delivery; of a source that is cut to the territory
+                                (reads=['scope']), those of the territory: a national file leaves only its count behind
       staging.<model>           one row per key: the record of the latest delivery, with `_candidates`, how many
                                 records claimed the key; brought up to date by month when the model names `period`
       ops.rejects               the records refused, with their text, place and reason
       ops.staging_outcomes      what became of the records of each delivery: the terms of the ledger
 
     Settings: key (columns), period (column 'YYYY-MM', optional), versions (columns whose successive values are kept in
-    `announced_versions`), snapshot (true: a record absent from the latest complete delivery has
-    `in_latest_snapshot` false).
+    `announced_versions`). Where the card says that deliveries are snapshots, a record absent from the latest complete one
+    has `in_latest_snapshot` false.
 #}
 {% materialization staged, adapter='duckdb' %}
     {%- set source_name = model.name.split('__', 1)[1] -%}
@@ -28,7 +29,8 @@
         'key': config.require('key'),
         'period': config.get('period'),
         'versions': config.get('versions', []),
-        'snapshot': config.get('snapshot', false),
+        'snapshot': raw_source_of(model).config.meta.follows == 'snapshot',
+        'is_cut': 'scope' in config.get('reads', []),
     } -%}
     {%- set code_key = local_md5(
         sql ~ settings['key'] | join(',') ~ settings['period'] ~ settings['versions'] | join(',')
@@ -90,6 +92,7 @@
     {%- set wanted = stale | selectattr('build_key') | map(attribute='part') | list -%}
     {%- set records = settings['records'] -%}
     create or replace temp table touched (_period varchar);
+    create or replace temp table left_outside (_delivery_id varchar, records bigint);
     {% if fresh %}
         drop table if exists {{ settings['kept'] }};
         drop table if exists {{ records }};
@@ -103,7 +106,17 @@
     select distinct _period from {{ records }} where _delivery_id in ({{ name_list(parts) }});
     delete from {{ records }} where _delivery_id in ({{ name_list(parts) }});
     {% for group in wanted | batch(20) %}
-        insert into {{ records }} {{ typed_records(restrict_to(compiled_sql, group), settings) }};
+        {% set typed = typed_records(restrict_to(compiled_sql, group), settings) %}
+        {% if settings['is_cut'] %}
+        insert into {{ records }}
+        select * from ({{ typed }}) where _reject_reason is not null or not _out_of_scope;
+        insert into left_outside
+        select _delivery_id, count(*) from ({{ typed }})
+        where _reject_reason is null and _out_of_scope
+        group by _delivery_id;
+        {% else %}
+        insert into {{ records }} {{ typed }};
+        {% endif %}
     {% endfor %}
     insert into touched
     select distinct _period from {{ records }} where _delivery_id in ({{ name_list(parts) }});
@@ -143,6 +156,7 @@
     {{ record_rejects(settings, parts) }}
     {{ record_staged_keys(settings, stale, code_key) }}
     drop table touched;
+    drop table left_outside;
 {%- endmacro %}
 
 {#
@@ -271,14 +285,20 @@
         and (period in (select _period from touched) or (period = '' and delivery_id in ({{ name_list(parts) }})));
 
     insert into ops.staging_outcomes (source, delivery_id, period, rejected, out_of_scope)
-    select
-        '{{ settings['source'] }}',
-        _delivery_id,
-        '',
-        count(*) filter (where _reject_reason is not null),
-        count(*) filter (where _reject_reason is null and _out_of_scope)
-    from {{ settings['records'] }}
-    where _delivery_id in ({{ name_list(parts) }})
+    with counted as (
+        select
+            _delivery_id,
+            count(*) filter (where _reject_reason is not null) as rejected,
+            count(*) filter (where _reject_reason is null and _out_of_scope) as outside
+        from {{ settings['records'] }}
+        where _delivery_id in ({{ name_list(parts) }})
+        group by _delivery_id
+        union all
+        select _delivery_id, 0, records from left_outside
+    )
+
+    select '{{ settings['source'] }}', _delivery_id, '', sum(rejected), sum(outside)
+    from counted
     group by _delivery_id;
 
     insert into ops.staging_outcomes (source, delivery_id, period, staged)

@@ -1,6 +1,5 @@
 {{ config(
     key=['measures_source', 'counter_id'],
-    snapshot=true,
     reads=['territory'],
 ) }}
 

@@ -1,7 +1,6 @@
 {{ config(
     key=['site_id'],
     versions=['start_on', 'end_on', 'start_at', 'end_at'],
-    snapshot=true,
     reads=['territory'],
 ) }}
 

@@ -1,6 +1,5 @@
 {{ config(
     key=['counter_id', 'valid_from_on', 'geometry'],
-    snapshot=true,
     reads=['territory'],
 ) }}
 

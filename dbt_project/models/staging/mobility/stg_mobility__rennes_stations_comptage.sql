@@ -1,6 +1,5 @@
 {{ config(
     key=['station_id', 'lon', 'lat'],
-    snapshot=true,
     reads=['territory'],
 ) }}
 

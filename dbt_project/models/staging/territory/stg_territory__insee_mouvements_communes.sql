@@ -1,6 +1,5 @@
 {{ config(
     key=['event_kind', 'effective_on', 'from_type', 'from_code', 'to_type', 'to_code'],
-    snapshot=true,
 ) }}
 
 -- Events on communes since 1943: one row per passage from a commune to another. An event has several rows (a merger of
