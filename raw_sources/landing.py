@@ -237,7 +237,8 @@ class Landing:
         try:
             _check_is_data(part.path, part.file_name)
             match = readers.inspect(part.path, card)
-            file_date = _file_date(offer.pattern, part.file_name, offer.file_name) or _day_of_snapshot(card, offer)
+            named = _file_date(offer.pattern, part.file_name, offer.file_name)
+            file_date = named or match.content_date or _day_of_snapshot(card, offer)
             _check_has_vintage(card, part, file_date)
             content = _cleaned(card, part, match, work)
         except DeliveryRefused as refusal:
@@ -248,7 +249,7 @@ class Landing:
             sequence=0,
             delivery_id="",
             origin=origin,
-            file_name=part.file_name,
+            file_name=content.name,
             sha256=stored,
             original_sha256=original,
             bytes=content.stat().st_size,
@@ -519,12 +520,16 @@ def _has_never_load(card: Card) -> bool:
 
 
 def _cleaned(card: Card, part: Part, match: Match, work: Path) -> Path:
-    """Return the file to store: the part itself, or its copy without the never-load columns."""
+    """Return the file to store: the part itself, or its copy without the never-load columns.
+
+    The copy of a spreadsheet is XLSX, and its name says so.
+    """
     if not _has_never_load(card):
         return part.path
     from raw_sources import readers
 
-    out = Path(tempfile.mkdtemp(dir=work)) / part.file_name
+    is_other = match.layout.form == "spreadsheet" and not part.file_name.lower().endswith(".xlsx")
+    out = Path(tempfile.mkdtemp(dir=work)) / (f"{part.file_name}.xlsx" if is_other else part.file_name)
     readers.clean(part.path, match, card, out)
     return out
 
@@ -536,11 +541,10 @@ def _check_is_data(path: Path, name: str) -> None:
     if not head.strip():
         raise DeliveryRefused("the file is empty.", where=name, hint="Have it sent again.")
     if HTML.match(head):
-        raise DeliveryRefused(
-            "this is a web page, not data.",
-            where=name,
-            hint="Open it to see what the producer says, and check the address.",
-        )
+        hint = "Open it to see what the producer says, and check the address."
+        if name.lower().endswith((".xls", ".xlsx", ".ods")):
+            hint = "Some tools name a page like a workbook: open it in a spreadsheet program and save it as .xlsx."
+        raise DeliveryRefused("this is a web page, not data.", where=name, hint=hint)
 
 
 def _day_of_snapshot(card: Card, offer: _Offer) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import re
 import stat
 import zipfile
@@ -21,6 +22,7 @@ from typing import IO
 
 from raw_sources.errors import DeliveryRefused
 from raw_sources.files import CHUNK_BYTES
+from raw_sources.office import workbook_form
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -71,13 +73,13 @@ def safe_name(name: str) -> str:
 
 
 def packing(path: Path) -> str | None:
-    """Return ``gzip``, ``zip``, the name of another archive format, or None for a plain file."""
+    """Return ``gzip``, ``zip``, the name of another archive format, or None for a plain file, such as a workbook."""
     with path.open("rb") as stream:
         head = stream.read(TAR_MAGIC_AT + len(TAR_MAGIC))
     if head.startswith(GZIP_MAGIC):
         return "gzip"
     if head.startswith(ZIP_MAGICS):
-        return "zip"
+        return None if workbook_form(path) else "zip"
     if head[TAR_MAGIC_AT:] == TAR_MAGIC:
         return "tar"
     for magic, name in UNSUPPORTED_MAGICS.items():
@@ -140,16 +142,13 @@ def _unpack_zip(path: Path, name: str, out: Path, limits: Limits) -> list[Part]:
 
 def _data_entries(entries: Sequence[zipfile.ZipInfo], name: str, limits: Limits) -> list[zipfile.ZipInfo]:
     """Check every entry, ignored ones included, and return those that hold data, sorted by name."""
-    if len(entries) > limits.members:
-        raise DeliveryRefused(f"the archive has {len(entries)} entries, the limit is {limits.members}.", where=name)
     if any(entry.filename in OFFICE_MEMBERS for entry in entries):
         raise DeliveryRefused(
             "this is an office or application document, not an archive of data.",
             where=name,
-            hint="Export the sheet as CSV and send that.",
+            hint="Send a spreadsheet as .xlsx or .ods, or a table as CSV.",
         )
-    for entry in entries:
-        _check_entry(entry, name)
+    _check_entries(entries, name, limits)
     kept = sorted((entry for entry in entries if _is_data(entry)), key=lambda entry: entry.filename)
     names = [entry.filename for entry in kept]
     if not names:
@@ -158,6 +157,28 @@ def _data_entries(entries: Sequence[zipfile.ZipInfo], name: str, limits: Limits)
         raise DeliveryRefused("the archive holds two members of the same name.", where=name)
     _check_size(sum(entry.file_size for entry in kept), limits.expanded_bytes, name)
     return kept
+
+
+def check_members(path: Path, name: str, limits: Limits) -> None:
+    """Read every member of a workbook through, keeping nothing: what its reader will expand is then bounded.
+
+    Raises ``DeliveryRefused`` as :func:`unpack` does.
+    """
+    with _readable(name), zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        _check_entries(entries, name, limits)
+        _check_size(sum(entry.file_size for entry in entries), limits.expanded_bytes, name)
+        for entry in entries:
+            with archive.open(entry) as stream:
+                _expand(stream, Path(os.devnull), f"{name}!{entry.filename}", entry.compress_size, limits)
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], name: str, limits: Limits) -> None:
+    """Refuse too many entries, and any that :func:`_check_entry` refuses."""
+    if len(entries) > limits.members:
+        raise DeliveryRefused(f"the archive has {len(entries)} entries, the limit is {limits.members}.", where=name)
+    for entry in entries:
+        _check_entry(entry, name)
 
 
 def _is_data(entry: zipfile.ZipInfo) -> bool:

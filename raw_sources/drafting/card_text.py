@@ -267,6 +267,8 @@ def _ours(plan: Plan) -> Properties:
 
 
 def _note(plan: Plan) -> str:
+    if plan.shape.form == "spreadsheet":
+        return "Every visible sheet that has these headers is read, whatever stands above them."
     marked = " with a byte order mark" if plan.shape.marked else ""
     written = f"The file drafted from is in {plan.shape.encoding}{marked}"
     names = {";": "semicolon", ",": "comma", "\t": "tab", "|": "bar"}

@@ -171,7 +171,7 @@ def _raw_names(shape: Shape) -> dict[Header, str]:
         taken = set(found.values())
         found[header] = (
             once(column_name(text, places[header]), taken)
-            if shape.form == "delimited"
+            if shape.form in ("delimited", "spreadsheet")
             else _path_name(text, places[header], taken)
         )
     return {header: found[header] for header in shape.headers}

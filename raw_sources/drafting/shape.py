@@ -1,4 +1,4 @@
-"""What form an unknown file has: text with separators, JSON, GeoJSON or XML, where its header is, what its columns are.
+"""What form an unknown file has: text with separators, JSON, GeoJSON, XML or a workbook; its header and its columns.
 
 Only what the readers can read is recognised, so that a draft loads. Types of columns belong in ``profile``.
 """
@@ -76,6 +76,10 @@ def find_shape(path: Path) -> Shape:
     kind = kind_of(path)
     if kind == "json":
         return _json_shape(path)
+    if kind == "spreadsheet":
+        from raw_sources.drafting.workbook_shape import workbook_shape
+
+        return workbook_shape(path)
     if kind == "xml":
         from raw_sources.drafting.xml_shape import xml_shape
 
@@ -87,7 +91,9 @@ def find_shape(path: Path) -> Shape:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """The cells of a line of a table, and its number from 1."""
+
     line: int
     cells: tuple[str, ...]
 
@@ -100,8 +106,8 @@ def _delimited_shape(path: Path) -> Shape:
     delimiter, rows = _best_rows(text)
     width = Counter(len(row.cells) for row in rows).most_common(1)[0][0]
     full = [row for row in rows if len(row.cells) == width]
-    typed = _typed_columns(full)
-    first = _first_record(full, typed)
+    typed = typed_columns(full)
+    first = first_record(full, typed)
     if first is None:
         raise refusal(path, "no line of the file looks like a record", "A header alone says nothing of the values.")
     header = _header_among(full[:first], text, delimiter)
@@ -118,7 +124,7 @@ def _delimited_shape(path: Path) -> Shape:
         form="delimited",
         encoding=encoding,
         marked=byte_order_mark(path)[1] > 0,
-        headers=_headers(header.cells if header else [""] * width, above, by_position=header is None),
+        headers=headers_of(header.cells if header else [""] * width, above, by_position=header is None),
         delimiter=delimiter,
         header_line=header.line if header else 0,
         skipped=skipped,
@@ -126,7 +132,7 @@ def _delimited_shape(path: Path) -> Shape:
     )
 
 
-def _remarks_on_header(header: _Row | None, above: Sequence[_Row], skipped: int) -> Iterator[str]:
+def _remarks_on_header(header: Row | None, above: Sequence[Row], skipped: int) -> Iterator[str]:
     if header is None:
         yield "the file has no header: the columns are named by their position. What are their names?"
     elif header.line > 1:
@@ -149,7 +155,7 @@ def _head_text(path: Path, encoding: str) -> str:
     return text if whole else text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
 
 
-def _best_rows(text: str) -> tuple[str, list[_Row]]:
+def _best_rows(text: str) -> tuple[str, list[Row]]:
     """Return the separator that cuts most lines into the same number of cells, and the rows that it gives."""
     found = {delimiter: _rows(text, delimiter) for delimiter in DELIMITERS}
     ranked = {}
@@ -165,13 +171,13 @@ def _best_rows(text: str) -> tuple[str, list[_Row]]:
     return best, found[best]
 
 
-def _rows(text: str, delimiter: str) -> list[_Row]:
+def _rows(text: str, delimiter: str) -> list[Row]:
     csv.field_size_limit(MAX_LINE_BYTES)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows, line = [], 1
     for cells in islice(reader, HEAD_ROWS):
         if cells:
-            rows.append(_Row(line, tuple(cells)))
+            rows.append(Row(line, tuple(cells)))
         line = reader.line_num + 1
     return rows
 
@@ -181,7 +187,8 @@ def is_marker(cell: str) -> bool:
     return cell.strip().casefold() in MARKERS
 
 
-def _filled(cell: str) -> bool:
+def is_filled(cell: str) -> bool:
+    """Say whether a cell holds a value."""
     return bool(cell.strip()) and not is_marker(cell)
 
 
@@ -189,18 +196,18 @@ def _is_datum(cell: str) -> bool:
     return _DATUM.fullmatch(cell.strip()) is not None
 
 
-def _typed_columns(rows: Sequence[_Row]) -> list[int]:
+def typed_columns(rows: Sequence[Row]) -> list[int]:
     """Return the positions of columns that hold numbers or dates, judged by the rows after the first ones."""
     body = rows[min(len(rows) // 2, 12) :]
     typed = []
     for index in range(len(rows[0].cells)):
-        cells = [row.cells[index] for row in body if _filled(row.cells[index])]
+        cells = [row.cells[index] for row in body if is_filled(row.cells[index])]
         if cells and sum(map(_is_datum, cells)) >= MOSTLY * len(cells):
             typed.append(index)
     return typed
 
 
-def _first_record(rows: Sequence[_Row], typed: Sequence[int]) -> int | None:
+def first_record(rows: Sequence[Row], typed: Sequence[int]) -> int | None:
     """Return the index of the first row that is a record: its cells in the typed columns are numbers or dates.
 
     Without any typed column the first row is taken for the header.
@@ -208,7 +215,7 @@ def _first_record(rows: Sequence[_Row], typed: Sequence[int]) -> int | None:
     if not typed:
         return 1 if len(rows) > 1 else None
     for number, row in enumerate(rows):
-        cells = [row.cells[index] for index in typed if _filled(row.cells[index])]
+        cells = [row.cells[index] for index in typed if is_filled(row.cells[index])]
         if not cells:
             if number:
                 return number
@@ -220,7 +227,7 @@ def _first_record(rows: Sequence[_Row], typed: Sequence[int]) -> int | None:
     return None
 
 
-def _header_among(rows: Sequence[_Row], text: str, delimiter: str) -> _Row | None:
+def _header_among(rows: Sequence[Row], text: str, delimiter: str) -> Row | None:
     """Return the header: the last line within the reader's reach whose names are all distinct, else the most distinct.
 
     A line that the quotes of another one run into is none.
@@ -234,13 +241,14 @@ def _header_among(rows: Sequence[_Row], text: str, delimiter: str) -> _Row | Non
     if not reachable:
         return None
 
-    def rank(row: _Row) -> tuple[int, int]:
+    def rank(row: Row) -> tuple[int, int]:
         return len({normalise(cell) for cell in row.cells} - {""}), row.line
 
     return max(reachable, key=rank)
 
 
-def _headers(names: Sequence[str], above: Sequence[_Row], *, by_position: bool) -> tuple[Header, ...]:
+def headers_of(names: Sequence[str], above: Sequence[Row], *, by_position: bool) -> tuple[Header, ...]:
+    """Return the columns of a table from the cells of its header and the lines above it."""
     if by_position:
         return tuple(Header(f"column_{position}") for position, _ in enumerate(names, start=1))
     counted = Counter(normalise_header(name) for name in map(normalise, names))

@@ -22,7 +22,8 @@ class Match:
     ``mapping`` goes from a raw column to the header (or JSON key) found for it; ``extra`` are the names that no column
     claims, ``missing`` the optional columns that are absent. ``partial`` is true for a file that says itself that it is
     one page of a longer list. ``header_line`` is the physical line of the header (0 when there is none) and
-    ``container`` says where the records of a JSON document lie.
+    ``container`` says where the records of a JSON document lie. ``content_date`` is the ISO date of the file that a
+    workbook of corrections was made from.
     """
 
     layout: Layout
@@ -35,6 +36,7 @@ class Match:
     partial: bool = False
     header_line: int = 0
     container: str = ""
+    content_date: str | None = None
 
 
 @dataclass(frozen=True)

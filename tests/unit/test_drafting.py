@@ -10,6 +10,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -25,6 +26,7 @@ from raw_sources.drafting.names import column_name, is_name, snake, source_from_
 from raw_sources.drafting.plan import Field
 from raw_sources.drafting.yaml_text import dump, scalar
 from raw_sources.errors import ConfigurationError, DeliveryRefused
+from tests.unit.workbooks import ods, xlsx
 
 Make = Callable[..., Draft]
 
@@ -257,11 +259,43 @@ def test_what_cannot_be_drafted_is_refused_with_a_sentence(drafted: Make, name: 
         drafted(content, name)
 
 
-def test_a_spreadsheet_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a_b.xlsx", "w") as archive:
+def test_another_office_document_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a_b.docx", "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
     with pytest.raises(DeliveryRefused, match="office or application document"):
-        draft_source(tmp_path / "a_b.xlsx")
+        draft_source(tmp_path / "a_b.docx")
+
+
+@pytest.mark.parametrize("write", [xlsx, ods], ids=["xlsx", "ods"])
+def test_a_workbook_is_drafted_from_its_largest_sheet(tmp_path: Path, write: Callable[..., Path]) -> None:
+    rows: list[list[object]] = [
+        ["Consommations de la commune"],
+        [None],
+        ["Code commune", "Date", "Conso (MWh)", None, None],
+    ]
+    rows += [[f"{1000 + day:05d}", date(2025, 1, day), 12.5 + day, None, "x"] for day in range(1, 26)]
+    draft = draft_source(write(tmp_path / "mairie_conso.xlsx", {"Notice": [["Ceci"], ["explique"]], "Données": rows}))
+    assert kinds(draft) == {"code_commune": "code", "date": "date", "conso_mwh": "number", "unnamed_2": "text"}
+    assert (draft.plan.shape.form, draft.plan.shape.header_line) == ("spreadsheet", 3)
+    assert draft.plan.sample.cells.height == 25
+    text = card_of(draft)
+    for said in ("form: spreadsheet", "the columns are those of the sheet 'Données'", "also has 'Notice'", "on row 3"):
+        assert said in " ".join(text.replace("# ", "").split())
+
+
+@pytest.mark.parametrize(
+    ("sheets", "said"),
+    [
+        ({"F": [[]]}, "no sheet of the workbook holds anything"),
+        ({"F": [["code", "nombre"]]}, "looks like a record"),
+        ({"F": [["01", 1], ["02", 2], ["03", 3]]}, "no header stands in the first 50 rows"),
+    ],
+)
+def test_a_workbook_without_a_table_is_refused(
+    tmp_path: Path, sheets: dict[str, list[list[object]]], said: str
+) -> None:
+    with pytest.raises(DeliveryRefused, match=said):
+        draft_source(xlsx(tmp_path / "a_b.xlsx", sheets))
 
 
 @pytest.mark.parametrize("name", ["things", "Town_things", "town__things", "9_a", "town_things_", "ville_été"])

@@ -220,8 +220,17 @@ def test_empty_and_ambiguous_archives_are_refused(tmp_path):
 
 
 def test_an_office_document_is_told_from_an_archive(tmp_path):
-    path = write_zip(tmp_path / "table.csv", {"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<w/>"})
-    assert "Export the sheet as CSV" in refused(path, tmp_path)
+    path = write_zip(tmp_path / "table.csv", {"[Content_Types].xml": b"<Types/>", "word/document.xml": b"<w/>"})
+    assert "Send a spreadsheet as .xlsx or .ods" in refused(path, tmp_path)
+
+
+def test_a_workbook_is_one_file_and_not_an_archive(tmp_path):
+    members = {"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<w/>"}
+    path = write_zip(tmp_path / "table.csv", members)
+    assert packing(path) is None
+    assert [part.path for part in unpack(path, path.name, tmp_path / "out", LIMITS)] == [path]
+    archive = write_zip(tmp_path / "tables.zip", {"a/table.xlsx": path.read_bytes()})
+    assert [part.member for part in unpack(archive, archive.name, tmp_path / "out", LIMITS)] == ["a/table.xlsx"]
 
 
 def test_a_disk_that_takes_no_more_is_not_blamed_on_the_archive(tmp_path):
