@@ -67,7 +67,8 @@ class Context:
     """Of which territory, by whom, from what, and as of when.
 
     ``as_of`` is the latest observation date of the deliveries, given by the run. ``bbox`` is min longitude, min
-    latitude, max longitude, max latitude in degrees (WGS 84). ``base_url`` is where the published tree is served.
+    latitude, max longitude, max latitude in degrees (WGS 84), None where the territory gives none.
+    ``base_url`` is where the published tree is served.
     ``withheld`` are the sources in the mart's lineage that may not leave for the audience, each with whether it gives
     the mart rows.
     """
@@ -80,7 +81,7 @@ class Context:
     as_of: date
     synthetic: bool
     sources: tuple[SourceNote, ...]
-    bbox: tuple[float, float, float, float]
+    bbox: tuple[float, float, float, float] | None
     time_zone: str
     withheld: tuple[tuple[str, bool], ...] = ()
 

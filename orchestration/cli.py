@@ -22,6 +22,7 @@ from raw_sources.errors import ConfigurationError, HalleError
 if TYPE_CHECKING:
     from orchestration.project import Project
     from orchestration.workspace import Workspace
+    from raw_sources.card import Card
 
 app = typer.Typer(
     name="halle",
@@ -44,6 +45,15 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     parquet = "parquet"
+
+
+class RejectsFormat(StrEnum):
+    """Forms in which refused records are given."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    xlsx = "xlsx"
 
 
 def main() -> None:
@@ -90,28 +100,56 @@ def run(
     ] = None,
 ) -> None:
     """Take everything new the whole way, from deliveries to published and verified files."""
-    from orchestration.console import Progress, print_outcome
+    from orchestration.console import Progress, print_members, print_outcome
     from orchestration.interrupts import interruptible
     from orchestration.run import Run
     from orchestration.running import run_territory
+    from orchestration.sharing import members, remember_member
+    from orchestration.syndicate import run_syndicate
 
-    status = 0
-    for project, workspace in _projects(territory, data):
+    def prepare(project: Project, workspace: Workspace) -> Run:
         _check_names(project, theme, source)
+        return Run(
+            project,
+            workspace,
+            extracts=extracts,
+            asked_as_of=as_of.date() if as_of else None,
+            sources=tuple(source) if source else None,
+            themes=tuple(theme) if theme else None,
+            report=progress.report,
+        )
+
+    together = members(data.resolve())
+    folders = territory or list(together.values())
+    if len(folders) > 1:
         with Progress() as progress:
-            asked = Run(
-                project,
-                workspace,
-                extracts=extracts,
-                asked_as_of=as_of.date() if as_of else None,
-                sources=tuple(source) if source else None,
-                themes=tuple(theme) if theme else None,
-                report=progress.report,
-            )
-            outcome = interruptible(partial(run_territory, asked))
-        print_outcome(outcome)
-        status = max(status, outcome.status)
-    raise typer.Exit(status)
+            found = interruptible(partial(run_syndicate, folders, data.resolve(), prepare))
+        print_members(found)
+        raise typer.Exit(max(one.status for one in found))
+    with Progress() as progress:
+        asked = prepare(*_project(folders[0] if folders else None, data))
+        if together:
+            remember_member(asked.project, data.resolve())
+        outcome = interruptible(partial(run_territory, asked))
+    print_outcome(outcome)
+    raise typer.Exit(outcome.status)
+
+
+@app.command()
+def init(
+    code: Annotated[str, typer.Argument(help="INSEE code of a commune, SIREN of a grouping, or code of a department.")],
+    folder: Annotated[Path, typer.Option("--dir", help="Folder to write; it must not exist or be empty.")],
+    extracts: Annotated[
+        Path | None, typer.Option(help="Take the national references from this folder, not the network.")
+    ] = None,
+) -> None:
+    """Write the folder of a territory, with the open national sources that serve any."""
+    from orchestration.console import Progress, print_founded
+    from orchestration.founding import found
+
+    with Progress() as progress:
+        founded = found(code, folder, extracts, datetime.now(UTC), progress.report)
+    print_founded(founded, folder, extracts)
 
 
 @app.command()
@@ -122,18 +160,19 @@ def land(
     territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
 ) -> None:
     """Receive files for one source; the next run loads and publishes them."""
-    from orchestration.locking import one_run_at_a_time
+    from orchestration.locking import alone_at_work
     from orchestration.staleness import remember_territory
     from raw_sources.landing import Landing
 
     project, workspace = _project(territory, data)
     card, feed = project.card(source), project.territory.feeds[source]
     refused = False
-    with one_run_at_a_time(workspace.data):
+    with alone_at_work(workspace):
         remember_territory(project, workspace)
         for path in files:
             pattern = feed.pattern_for(path.name)
-            for landed in Landing(workspace.landing).land_file(card, path, now=datetime.now(UTC), pattern=pattern):
+            landing = Landing(workspace.landing_of(source))
+            for landed in landing.land_file(card, path, now=datetime.now(UTC), pattern=pattern):
                 refused |= landed.refusal is not None
                 if landed.refusal is not None:
                     typer.echo(f"{path.name}: refused. {landed.refusal}", err=True)
@@ -146,8 +185,11 @@ def land(
 @app.command()
 def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     """Show sources and their freshness, marts and their certificates, releases."""
+    from orchestration.sharing import members
     from orchestration.status import read_status
 
+    if members(data.resolve()):
+        _status_of_all(data.resolve(), as_json)
     found = _remembered(data, lambda project, workspace: read_status(project, workspace))
     if as_json:
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
@@ -158,24 +200,96 @@ def status(data: Data = DEFAULT_DATA, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if found.is_healthy else 1)
 
 
+def _status_of_all(data: Path, as_json: bool) -> None:
+    """Show the territories of a syndicate one after another, and end with one exit status."""
+    from orchestration.status import read_status
+    from orchestration.syndicate import standings, to_json
+
+    found = standings(data, read_status)
+    if as_json:
+        typer.echo(json.dumps(to_json(found), ensure_ascii=False, indent=2))
+    else:
+        from orchestration.console import print_standings
+
+        print_standings(found)
+    raise typer.Exit(0 if all(one.is_healthy for one in found) else 1)
+
+
 @app.command()
 def rejects(
     source: Annotated[str | None, typer.Argument(help="Name of a source (default: all).")] = None,
     data: Data = DEFAULT_DATA,
+    form: Annotated[
+        RejectsFormat,
+        typer.Option("--format", help="table and json: by reason, with samples; csv: every record; xlsx: to correct."),
+    ] = RejectsFormat.table,
     as_json: AsJson = False,
+    out: Annotated[Path | None, typer.Option(help="File to write (xlsx; default: rejets_SOURCE.xlsx here).")] = None,
 ) -> None:
-    """Show what was refused, by reason, with samples."""
+    """Show what was refused, by reason, with samples; or give the rows back as a spreadsheet, to be corrected."""
     from orchestration.console import print_rejects
     from orchestration.inquiry import read_rejects
 
     project, workspace = _project(None, data)
-    if source is not None:
-        project.card(source)
-    found = read_rejects(workspace, source)
-    if as_json:
+    card = project.card(source) if source is not None else None
+    if form is RejectsFormat.xlsx:
+        _give_back(workspace, card, out)
+    elif form is RejectsFormat.csv:
+        from orchestration.refusals import listed
+
+        typer.echo(listed(workspace, source).write_csv(), nl=False)
+    elif as_json or form is RejectsFormat.json:
+        found = read_rejects(workspace, source)
         typer.echo(json.dumps([one.to_json() for one in found], ensure_ascii=False, indent=2))
     else:
-        print_rejects(found)
+        print_rejects(read_rejects(workspace, source))
+
+
+def _give_back(workspace: Workspace, card: Card | None, out: Path | None) -> None:
+    from orchestration.refusals import read_refusals
+    from raw_sources.corrections import write_corrections
+
+    if card is None:
+        raise ConfigurationError("a spreadsheet to correct is made for one source.", hint="Name the source.")
+    found = read_refusals(workspace, card)
+    if not (found.refused or found.unread):
+        typer.echo("No record was refused.")
+        return
+    path = out or Path(f"rejets_{card.source}.xlsx")
+    write_corrections(card, found.refused, found.unread, path)
+    typer.echo(f"{len(found.refused)} rows to correct, {len(found.unread)} that could not be read: {path}")
+
+
+@app.command()
+def template(
+    source: Annotated[str, typer.Argument(help="Name of a source: the stem of its card.")],
+    out: Annotated[Path | None, typer.Option(help="File to write (default: SOURCE.xlsx here).")] = None,
+    data: Data = DEFAULT_DATA,
+    territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
+) -> None:
+    """Write an empty spreadsheet with the columns of a source, which loads once it is filled."""
+    from raw_sources.templates import write_template
+
+    project, _ = _project(territory, data)
+    path = out or Path(f"{source}.xlsx")
+    # A table is asked of a producer before his source is enabled.
+    write_template(project.cards.get(source) or project.card(source), path)
+    typer.echo(f"{path}: fill it, then `halle land {source} {path}`.")
+
+
+@app.command()
+def report(
+    source: Annotated[str, typer.Argument(help="Name of a source: the stem of its card.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page, as HTML and as Markdown.")] = Path(),
+    data: Data = DEFAULT_DATA,
+    territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
+) -> None:
+    """Write the page that tells a producer, in French, what was received, what was refused and why."""
+    from orchestration.reporting import write_report
+
+    project, workspace = _project(territory, data)
+    for path in write_report(project, workspace, project.card(source), out):
+        typer.echo(str(path))
 
 
 @app.command()
@@ -201,9 +315,12 @@ def verify(
     from exports.schemas import SchemaStore
     from exports.verify import verify_tree
     from orchestration.console import print_verification
+    from orchestration.sharing import check_is_one
     from orchestration.workspace import Workspace
 
     workspace = Workspace(data.resolve())
+    if folder is None:
+        check_is_one(workspace.data)
     root = folder or workspace.public
     if not root.exists():
         raise ConfigurationError("there is no published tree here.", where=str(root), hint="Run `halle run` first.")
@@ -265,25 +382,11 @@ def ui(
     raise typer.Exit(serve(project, workspace, extracts, port))
 
 
-def _projects(territories: list[Path] | None, data: Path) -> list[tuple[Project, Workspace]]:
-    """Return each territory asked for with its workspace; several lie side by side under DATA."""
-    if not territories or len(territories) == 1:
-        return [_project(territories[0] if territories else None, data)]
-    from orchestration.project import load_project
-    from orchestration.workspace import Workspace
-
-    projects = [load_project(folder) for folder in territories]
-    return [(project, Workspace((data / project.territory.name).resolve())) for project in projects]
-
-
 def _project(territory: Path | None, data: Path) -> tuple[Project, Workspace]:
     """Return the territory named, else the one that DATA remembers, else the synthetic one."""
-    from orchestration.project import SAMPLE_TERRITORY, load_project
-    from orchestration.staleness import remembered_folder
-    from orchestration.workspace import Workspace
+    from orchestration.sharing import open_territory
 
-    workspace = Workspace(data.resolve())
-    return load_project(territory or remembered_folder(workspace) or SAMPLE_TERRITORY), workspace
+    return open_territory(territory, data)
 
 
 def _remembered(data: Path, read: Callable[[Project, Workspace], Result]) -> Result:

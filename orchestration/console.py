@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress as Live
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exports.verify import VerifyReport
+    from orchestration.founding import Founded
     from orchestration.inquiry import Rejects
+    from orchestration.run import Run
     from orchestration.running import Outcome
     from orchestration.status import Status
+    from orchestration.syndicate import Member, Standing
     from raw_sources.drafting import Draft
 
 PLAIN_WIDTH = 160
@@ -106,6 +109,42 @@ def print_outcome(outcome: Outcome) -> None:
     )
 
 
+def print_members(found: Sequence[Member]) -> None:
+    """Print the one summary of several territories: how each ended, then what was wrong, territory by territory."""
+    out = console()
+    headers = ("territory", "state", "sources", "marts", "releases", "problems")
+    out.print(table("Territories", headers, [_member_row(one) for one in found]))
+    for one in found:
+        for problem in _member_problems(one):
+            out.print(f"\n! {one.name}: {problem}", markup=False)
+    words = {0: "everything is published", 1: "something was refused", 2: "a territory could not be run"}
+    out.print(f"\n{words[max(one.status for one in found)].capitalize()}.", markup=False)
+
+
+def _member_row(member: Member) -> tuple[object, ...]:
+    outcome, problems = member.outcome, len(_member_problems(member))
+    if outcome is None:
+        return (member.name, "not run" if member.status == 2 else "failed", "", "", "", problems)
+    run = outcome.run
+    if outcome.nothing_new:
+        return (member.name, "nothing new, nothing to do", "", "", "", problems)
+    passed = sum(one.status == "passed" for one in run.certificates.values())
+    new = sum(one.new for one in run.releases.values())
+    return (
+        member.name,
+        "published" if member.status == 0 else "refused",
+        f"{len(outcome.ledger)} of {len(run.chosen_sources())} delivered",
+        f"{passed} of {len(run.certificates)} passed",
+        f"{new} new, {len(run.releases) - new} unchanged, {len(run.empty)} empty",
+        problems,
+    )
+
+
+def _member_problems(member: Member) -> list[str]:
+    found = [member.problem] if member.problem is not None else []
+    return found if member.run is None else [*found, *member.run.refusals(), *member.run.problems]
+
+
 def _numbers(row: Sequence[object]) -> list[object]:
     return [row[0], *(int(str(value)) for value in row[1:])]
 
@@ -118,10 +157,18 @@ def _mart_rows(outcome: Outcome) -> list[tuple[object, ...]]:
 def _release_rows(outcome: Outcome) -> list[tuple[object, ...]]:
     run = outcome.run
     rows: list[tuple[object, ...]] = [
-        (slug, one.rows, f"v{one.version} {one.release}", "new" if one.new else "unchanged")
+        (slug, one.rows, f"v{one.version} {one.release}", ("new" if one.new else "unchanged") + _withheld(run, slug))
         for slug, one in sorted(run.releases.items())
     ]
-    return rows + [(slug, 0, "", "empty, not released") for slug in sorted(run.empty)]
+    rows += [(slug, 0, "", "empty, not released") for slug in sorted(run.empty)]
+    return rows + [(slug, 0, "", "withheld: its sources may not leave") for slug in sorted(run.withheld)]
+
+
+def _withheld(run: Run, slug: str) -> str:
+    """Say how many rows of the mart stay in: those of sources that may not leave for the audience."""
+    certificate = run.certificates.get(run.project.export_cards[slug].mart)
+    rows = certificate.fingerprint.rows - run.releases[slug].rows if certificate else 0
+    return f", {rows:,} rows may not leave" if rows else ""
 
 
 def _slowest_first(seconds: dict[str, float]) -> list[tuple[str, float]]:
@@ -149,6 +196,17 @@ def print_status(status: Status) -> None:
         out.print(f"\n! {orphan}: nothing declares it any more.", markup=False)
 
 
+def print_standings(found: Sequence[Standing]) -> None:
+    """Print ``halle status`` of several territories, one after another."""
+    for index, one in enumerate(found):
+        if index:
+            console().print()
+        if one.status is not None:
+            print_status(one.status)
+        else:
+            console().print(f"{one.name}: cannot be read. {one.problem}", markup=False)
+
+
 def print_rejects(found: Sequence[Rejects]) -> None:
     """Print ``halle rejects``: a table by reason, then a few records of each."""
     out = console()
@@ -160,9 +218,18 @@ def print_rejects(found: Sequence[Rejects]) -> None:
     for one in found:
         out.print(f"\n{one.source}: {one.reason}", markup=False)
         for record in one.samples:
-            place = f"{record['file']}, record {record['record_no']}"
-            out.print(f"  {place}: {record['reason']}", markup=False)
+            out.print(f"  {_place(record)}: {record['reason']}", markup=False)
             out.print(f"    {record['record'] or '(text withheld: the source has personal columns)'}", markup=False)
+
+
+def _place(record: dict[str, Any]) -> str:
+    """Return where a refused record is: its number in the file, or its row in a sheet."""
+    if not str(record["file"]).lower().endswith((".xlsx", ".ods")):
+        return f"{record['file']}, record {record['record_no']}"
+    from raw_sources.readers.spreadsheet import place_of
+
+    sheet, row = place_of(record["record_no"])
+    return f"{record['file']}, sheet {sheet + 1}, row {row}"
 
 
 def print_verification(report: VerifyReport) -> None:
@@ -174,6 +241,18 @@ def print_verification(report: VerifyReport) -> None:
         out.print(f"NOT RUN  {check.name} {check.place}: {check.sentence}", markup=False)
     failed, missing = len(report.failed), len(report.not_run)
     out.print(f"{len(report.passed)} checks passed, {failed} failed, {missing} did not run.", markup=False)
+
+
+def print_founded(founded: Founded, folder: Path, extracts: Path | None) -> None:
+    """Print what ``halle init`` found and wrote, and the command that comes next."""
+    out = console()
+    authority, communes = founded.authority, len(founded.authority.communes)
+    counted = f"{communes} commune{'s' if communes > 1 else ''} of {founded.vintage}"
+    out.print(f"{authority.name} ({authority.code}): {counted}.\n", markup=False)
+    for path in founded.files:
+        out.print(f"  {path}", markup=False, soft_wrap=True)
+    files = f" --extracts {extracts}" if extracts else ""
+    out.print(f"\nNext: halle run --territory {folder}{files} --data {folder / 'data'}", markup=False, soft_wrap=True)
 
 
 def print_draft(draft: Draft, written: Sequence[Path]) -> None:

@@ -10,6 +10,5 @@ from orchestration.resources import run_resource
 from orchestration.settings import from_environment
 
 _settings = from_environment()
-_project = _settings.project()
 
-defs = build_definitions(_project, _settings.workspace, run_resource(_settings, _project))
+defs = build_definitions(_settings.project, _settings.workspace, run_resource(_settings, _settings.project))

@@ -8,10 +8,21 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from orchestration.workspace import Workspace
 from raw_sources.errors import ConfigurationError
+
+
+@contextmanager
+def alone_at_work(workspace: Workspace) -> Iterator[None]:
+    """Hold the lock of a territory's DATA, and that of what it shares with others; raises ConfigurationError."""
+    with ExitStack() as locks:
+        for folder in (workspace.shared, workspace.data):
+            if folder is not None:
+                locks.enter_context(one_run_at_a_time(folder))
+        yield
 
 
 @contextmanager

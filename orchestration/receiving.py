@@ -60,24 +60,45 @@ def inbox_files(workspace: Workspace, source: str) -> list[Path]:
 
 
 def receive(
-    project: Project, workspace: Workspace, source: str, *, extracts: Path | None, now: datetime, report: Report
+    project: Project,
+    workspace: Workspace,
+    source: str,
+    *,
+    extracts: Path | None,
+    now: datetime,
+    report: Report,
+    heard: Received | None = None,
 ) -> Received:
-    """Land what the source's feed offers: a folder of extracts when given, else its addresses; then its drop folder."""
+    """Land what the source's feed offers, then what lies in its drop folder.
+
+    ``heard`` is what its feed has already given to a syndicate: it is not asked again.
+    """
     card, feed = project.card(source), project.territory.feeds[source]
-    landing = Landing(workspace.landing)
-    received = Received(source)
-    report(f"{source}: receiving")
+    landing = Landing(workspace.landing_of(source))
+    if heard is None:
+        received = land_feed(landing, card, feed, extracts=extracts, now=now, report=report)
+    else:
+        received = Received(source, list(heard.landed), list(heard.unreachable))
+    for path in inbox_files(workspace, source):
+        landed = landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
+        received.landed += landed
+        if not any(one.refusal for one in landed):
+            path.unlink()  # its bytes are in the landing; a refused file stays with whoever dropped it
+    return received
+
+
+def land_feed(
+    landing: Landing, card: Card, feed: Feed, *, extracts: Path | None, now: datetime, report: Report
+) -> Received:
+    """Land what a feed offers: the files of a folder of extracts that its patterns take, else its addresses."""
+    received = Received(card.source)
+    report(f"{card.source}: receiving")
     if extracts is not None:
         for path, pattern in files_of(feed, extracts):
             received.landed += landing.land_file(card, path, now=now, pattern=pattern)
     else:
         for url in feed.urls:
             _fetch(landing, card, feed, url, now, received, report)
-    for path in inbox_files(workspace, source):
-        landed = landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
-        received.landed += landed
-        if not any(one.refusal for one in landed):
-            path.unlink()  # its bytes are in the landing; a refused file stays with whoever dropped it
     return received
 
 
@@ -108,24 +129,24 @@ def check_extracts(project: Project, extracts: Path) -> None:
 def load(project: Project, workspace: Workspace, source: str, report: Report) -> list[Delivery]:
     """Read the deliveries of ``source`` that are not yet in raw under today's card; return them all, in order."""
     card = project.card(source)
-    landing = Landing(workspace.landing)
+    landing, raw = Landing(workspace.landing_of(source)), workspace.raw_of(source)
     deliveries = []
     for order, receipt in enumerate(delivery_order(card, landing.receipts(source)), start=1):
-        known = outcome(card, receipt, workspace.raw)
+        known = outcome(card, receipt, raw)
         if known is None or known.key != load_key(card, receipt):
             report(f"{source}: reading {receipt.file_name}")
-            known = load_delivery(card, receipt, landing.file(receipt), workspace.raw, workspace.duckdb)
+            known = load_delivery(card, receipt, landing.file(receipt), raw, workspace.duckdb)
         deliveries.append(Delivery(order, receipt, known))
     return deliveries
 
 
 def loaded_deliveries(project: Project, workspace: Workspace) -> list[Delivery]:
     """Return the deliveries of every enabled source that have been read, in order; reads nothing."""
-    landing = Landing(workspace.landing)
     found = []
     for source, card in project.enabled.items():
-        for order, receipt in enumerate(delivery_order(card, landing.receipts(source)), start=1):
-            known = outcome(card, receipt, workspace.raw)
+        receipts = Landing(workspace.landing_of(source)).receipts(source)
+        for order, receipt in enumerate(delivery_order(card, receipts), start=1):
+            known = outcome(card, receipt, workspace.raw_of(source))
             if known is not None:
                 found.append(Delivery(order, receipt, known))
     return found

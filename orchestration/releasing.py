@@ -36,7 +36,7 @@ def context(project: Project, node: MartNode, as_of: date) -> Context:
         as_of=as_of,
         synthetic=territory.synthetic,
         sources=tuple(notes),
-        bbox=territory.bbox,
+        bbox=territory.bbox if territory.has_box else None,
         time_zone=territory.time_zone,
         withheld=tuple(
             (name, name in node.row_sources)

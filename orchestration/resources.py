@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration.locking import one_run_at_a_time
+from orchestration.locking import alone_at_work
 from orchestration.project import Project
 from orchestration.run import Run
 from orchestration.settings import Settings
@@ -19,7 +19,7 @@ def run_resource(settings: Settings, project: Project) -> dg.ResourceDefinition:
     @dg.resource(description="One run over the territory, alone on its DATA.")
     def run(context: dg.InitResourceContext) -> Iterator[Run]:
         log = context.log
-        with one_run_at_a_time(settings.workspace.data):
+        with alone_at_work(settings.workspace):
             remember_territory(project, settings.workspace)
             yield Run(
                 project,

@@ -7,7 +7,7 @@ imported by the steps that need them: a run that finds nothing to do must not pa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -34,7 +34,10 @@ def silent(_message: str) -> None:
 
 @dataclass
 class Run:
-    """A run over one territory. ``sources`` and ``themes`` limit what is received and built (None: everything)."""
+    """A run over one territory. ``sources`` and ``themes`` limit what is received and built (None: everything).
+
+    ``heard`` is what the territory's syndicate has already received in this process.
+    """
 
     project: Project
     workspace: Workspace
@@ -44,10 +47,12 @@ class Run:
     sources: tuple[str, ...] | None = None
     themes: tuple[str, ...] | None = None
     report: Callable[[str], None] = silent
+    heard: Mapping[str, Received] = field(default_factory=dict)
     received: dict[str, Received] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
     releases: dict[str, Release] = field(default_factory=dict)
     empty: set[str] = field(default_factory=set)
+    withheld: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     _loaded: dict[str, list[Delivery]] = field(default_factory=dict)
@@ -55,10 +60,15 @@ class Run:
     _as_of: date | None = None
 
     def chosen_sources(self) -> list[str]:
-        """Return the enabled sources that this run receives."""
+        """Return the enabled sources that this run receives.
+
+        With themes, also those of the themes that these read: what is out of the territory cannot be told without its
+        communes.
+        """
         enabled = self.project.enabled
         named = enabled if self.sources is None else self.sources
-        return [s for s in named if self.themes is None or enabled[s].theme in self.themes]
+        themes = None if self.themes is None else self.project.themes_read_by(self.themes)
+        return [source for source in named if themes is None or enabled[source].theme in themes]
 
     def chosen_themes(self) -> list[str]:
         """Return the themes that this run builds: those asked for, or those of the sources asked for."""
@@ -82,7 +92,13 @@ class Run:
             return Received(source)
         with self.stopwatch.stage("landing"):
             return receiving.receive(
-                self.project, self.workspace, source, extracts=self.extracts, now=self.now, report=self.report
+                self.project,
+                self.workspace,
+                source,
+                extracts=self.extracts,
+                now=self.now,
+                report=self.report,
+                heard=self.heard.get(source),
             )
 
     def receive_all(self) -> None:
@@ -134,8 +150,8 @@ class Run:
         return self.certificates[mart]
 
     def release(self, slug: str) -> Release | None:
-        """Publish one dataset; None when its mart is empty. Raises GateClosed when its content is not certified."""
-        from exports.plan import NothingToRelease
+        """Publish one dataset; None when nothing may leave. Raises GateClosed when its content is not certified."""
+        from exports.plan import NothingMayLeave, NothingToRelease
         from orchestration import releasing
 
         card = self.project.export_cards[slug]
@@ -144,6 +160,9 @@ class Run:
         with self.stopwatch.stage("export"):
             try:
                 self.releases[slug] = releasing.release(self.project, self.workspace, card, node, self.as_of())
+            except NothingMayLeave as withheld:
+                self.withheld[slug] = str(withheld)
+                return None
             except NothingToRelease:
                 self.empty.add(slug)
                 return None

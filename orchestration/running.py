@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from orchestration import staleness
-from orchestration.locking import one_run_at_a_time
+from orchestration.locking import alone_at_work
 from orchestration.project import SAMPLE_TERRITORY, Project
 from orchestration.receiving import check_extracts
 from orchestration.run import Run
@@ -51,7 +51,7 @@ def run_territory(run: Run) -> Outcome:
     """Run the whole way for what is new. Raises ConfigurationError for what cannot be run at all."""
     started = perf_counter()
     project, workspace = run.project, run.workspace
-    with one_run_at_a_time(workspace.data):
+    with alone_at_work(workspace):
         staleness.remember_territory(project, workspace)
         if run.extracts is None:
             run.extracts = sample_extracts(project, workspace)

@@ -9,8 +9,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.project import SAMPLE_TERRITORY, Project, load_project
-from orchestration.staleness import remembered_folder
+from orchestration.project import Project
+from orchestration.sharing import open_territory
 from orchestration.workspace import Workspace
 
 DEFAULT_DATA = Path("data")
@@ -18,21 +18,16 @@ DEFAULT_DATA = Path("data")
 
 @dataclass(frozen=True)
 class Settings:
-    """The folders that a process works on."""
+    """The territory with its declarations, and the folders that a process works on."""
 
+    project: Project
     workspace: Workspace
-    territory: Path
     extracts: Path | None
-
-    def project(self) -> Project:
-        """Read the territory and its declarations."""
-        return load_project(self.territory)
 
 
 def from_environment() -> Settings:
     """Return the settings of this process; without HALLE_TERRITORY, DATA says which territory it belongs to."""
-    workspace = Workspace(Path(os.environ.get("HALLE_DATA", str(DEFAULT_DATA))).resolve())
-    named = os.environ.get("HALLE_TERRITORY")
-    territory = Path(named) if named else remembered_folder(workspace) or SAMPLE_TERRITORY
-    extracts = os.environ.get("HALLE_EXTRACTS")
-    return Settings(workspace, territory, Path(extracts) if extracts else None)
+    named, extracts = os.environ.get("HALLE_TERRITORY"), os.environ.get("HALLE_EXTRACTS")
+    data = Path(os.environ.get("HALLE_DATA", str(DEFAULT_DATA)))
+    project, workspace = open_territory(Path(named) if named else None, data)
+    return Settings(project, workspace, Path(extracts) if extracts else None)

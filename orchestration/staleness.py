@@ -6,6 +6,7 @@ changed; when it does not, the build keys of models and months (``dbt_project/ma
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -13,10 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from orchestration.project import Project
+from orchestration.project import TOLERANCES, Project
 from orchestration.workspace import PROJECT, Workspace
 from raw_sources.errors import ConfigurationError
 from raw_sources.files import canonical_json, read_json, sha256_file, sha256_text, write_json
+from raw_sources.territory import FILE_NAME, Territory
 
 CODE = ("raw_sources", "dbt_project", "expectations", "exports", "orchestration")
 CODE_SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".json", ".txt"}
@@ -43,9 +45,11 @@ def remember_territory(project: Project, workspace: Workspace) -> None:
             where=str(workspace.data),
             hint="Give another --data: a territory has its own warehouse.",
         )
-    folder = str(project.territory.folder.resolve())
-    if known is None or known["folder"] != folder:
-        write_json(path, {"name": project.territory.name, "folder": folder})
+    facts = {"name": project.territory.name, "folder": str(project.territory.folder.resolve())}
+    if workspace.shared is not None:
+        facts["shared"] = os.path.relpath(workspace.shared, workspace.data)  # DATA may be moved as a whole
+    if known != facts:
+        write_json(path, facts)
 
 
 def remembered_folder(workspace: Workspace) -> Path | None:
@@ -54,12 +58,19 @@ def remembered_folder(workspace: Workspace) -> Path | None:
     return Path(read_json(path)["folder"]) if path.is_file() else None
 
 
+def remembered_shared(workspace: Workspace) -> Path | None:
+    """Return the folder that this DATA's territory shares with its syndicate, None for a territory alone."""
+    path = workspace.state / "territory.json"
+    known = read_json(path) if path.is_file() else {}
+    return (workspace.data / known["shared"]).resolve() if "shared" in known else None
+
+
 def inputs_digest(project: Project, workspace: Workspace, asked_as_of: date | None) -> str:
     """Return the digest of everything that a run's outputs depend on."""
     parts: dict[str, Any] = {
         "receipts": [path.name for path in _receipts(project, workspace)],
         "code": code_digest(),
-        "territory": folder_digest(project.territory.folder),
+        "territory": territory_digest(project.territory),
         "as_of": asked_as_of.isoformat() if asked_as_of else None,
         "engines": {name: version(name) for name in ENGINES},
     }
@@ -69,12 +80,21 @@ def inputs_digest(project: Project, workspace: Workspace, asked_as_of: date | No
 def _receipts(project: Project, workspace: Workspace) -> Iterator[Path]:
     # A receipt is never changed, and its name holds its sequence: the names say it all.
     for source in project.enabled:
-        yield from sorted((workspace.landing / source / "receipts").glob("*.json"))
+        yield from sorted((workspace.landing_of(source) / source / "receipts").glob("*.json"))
 
 
 def code_digest() -> str:
     """Return the digest of the product's own code, models and declarations."""
     return sha256_text("\n".join(folder_digest(PROJECT / room) for room in CODE))
+
+
+def territory_digest(territory: Territory) -> str:
+    """Return the digest of what a territory declares: its file, and its rooms of the same names as the product's.
+
+    Other folders beside them, such as extracts and DATA itself, are no declarations.
+    """
+    rooms = [folder_digest(territory.folder / room) for room in (*CODE, TOLERANCES)]
+    return sha256_text("\n".join([sha256_file(territory.folder / FILE_NAME), *rooms]))
 
 
 def folder_digest(folder: Path) -> str:

@@ -100,10 +100,10 @@ def read_status(project: Project, workspace: Workspace, now: datetime | None = N
 
 
 def _sources(project: Project, workspace: Workspace, now: datetime) -> list[SourceStatus]:
-    landing = Landing(workspace.landing)
     deliveries = loaded_deliveries(project, workspace)
     statuses = []
     for source, card in project.enabled.items():
+        landing = Landing(workspace.landing_of(source))
         receipts = landing.receipts(source)
         own = [one for one in deliveries if one.receipt.source == source]
         refusals = [*(one.reason for one in landing.refusals(source)), *standing_refusals(own)]

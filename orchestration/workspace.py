@@ -16,9 +16,25 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one territory's DATA."""
+    """The folders of one territory's DATA.
+
+    A member of a syndicate finds the deliveries of the sources in ``common`` under ``shared``, for all members alike.
+    """
 
     data: Path
+    shared: Path | None = None
+    common: frozenset[str] = frozenset()
+
+    def landing_of(self, source: str) -> Path:
+        """Deliveries of one source as received: the territory's own, or those of its syndicate."""
+        return self._home(source).landing
+
+    def raw_of(self, source: str) -> Path:
+        """Raw Parquet of one source, beside its deliveries."""
+        return self._home(source).raw
+
+    def _home(self, source: str) -> Workspace:
+        return Workspace(self.shared) if self.shared is not None and source in self.common else self
 
     @property
     def landing(self) -> Path:

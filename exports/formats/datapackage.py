@@ -62,7 +62,7 @@ def describe_package(
         "frequency": card.frequency,
         "synthetic": context.synthetic,
         "territory": {"name": context.territory, "title": context.title_fr, "title_en": context.title_en},
-        "bbox": list(context.bbox),
+        **({"bbox": list(context.bbox)} if context.bbox else {}),
         "time_zone": context.time_zone,
         "licenses": [licence_note(card.licence)],
         "contributors": [_publisher(context)],

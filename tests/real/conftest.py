@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ import pytest
 
 from orchestration.inquiry import analysts_copy
 from orchestration.workspace import PROJECT, Workspace
+from raw_sources.database import DuckDBSettings, connect
 
-TERRITORY = PROJECT / "raw_sources" / "territories" / "paris"
+EXAMPLES = PROJECT / "raw_sources" / "territories"
+TERRITORY = EXAMPLES / "paris"
+OTHERS = Path(__file__).parent / "territories" / "others"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class Authority:
         with analysts_copy(Workspace(self.data)) as connection:
             return connection.execute(sql).fetchall()
 
+    def staged(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the warehouse, where the staging models are."""
+        with connect(Workspace(self.data).warehouse, DuckDBSettings(memory_limit="1GB", threads=2)) as connection:
+            return connection.execute(sql).fetchall()
+
     def value(self, sql: str) -> Any:
         """Return the one value of a query on the analysts' copy."""
         ((value,),) = self.ask(sql)
@@ -62,11 +71,28 @@ def without_settings() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k in kept or not k.startswith(("HALLE_", "DAGSTER_"))}
 
 
+@pytest.fixture(scope="session")
+def run_of(real_extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Authority]:
+    """Return what gives the authority of a folder once its run, made once, is known to have succeeded."""
+    runs: dict[Path, AuthorityRun] = {}
+
+    def authority(folder: Path) -> Authority:
+        if folder not in runs:
+            made = Authority(tmp_path_factory.mktemp(folder.name) / "data", real_extracts.resolve(), folder)
+            runs[folder] = AuthorityRun(made, made.run())
+        ended = runs[folder].ended
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "Traceback" not in ended.stdout + ended.stderr
+        return runs[folder].authority
+
+    return authority
+
+
 @dataclass(frozen=True)
 class AuthorityRun:
     """The first run, and how it ended."""
 
-    paris: Authority
+    authority: Authority
     ended: subprocess.CompletedProcess[str]
 
 
@@ -81,4 +107,4 @@ def paris_run(real_extracts: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def paris(paris_run: AuthorityRun) -> Authority:
     """Return the territory once its run is known to have succeeded."""
     assert paris_run.ended.returncode == 0, paris_run.ended.stdout + paris_run.ended.stderr
-    return paris_run.paris
+    return paris_run.authority
