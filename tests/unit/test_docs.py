@@ -188,9 +188,16 @@ def test_the_territory_of_the_readme_is_valid(tmp_path: Path) -> None:
     assert list(load_project(tmp_path).enabled) == ["paris_comptages_permanents", "paris_fermetures_voirie"]
 
 
-def test_the_example_is_a_complete_territory() -> None:
-    project = load_project(ROOT / "docs" / "example")
-    card = project.cards["voirie_passages_velos"]
+@pytest.mark.parametrize(
+    ("folder", "source", "slug"),
+    [
+        ("example", "voirie_passages_velos", "passages-velos-journaliers"),
+        ("housing-example", "habitat_parc_social", "parc-locatif-social-annuel"),
+    ],
+)
+def test_the_examples_are_complete_territories(folder: str, source: str, slug: str) -> None:
+    project = load_project(ROOT / "docs" / folder)
+    card = project.cards[source]
     assert list(project.enabled) == [card.source]
     assert (project.territory.models_folder / "staging" / card.theme / f"{card.staging_model}.sql").is_file()
-    assert project.export_cards["passages-velos-journaliers"].mart in project.suites
+    assert project.export_cards[slug].mart in project.suites
