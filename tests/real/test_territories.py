@@ -5,20 +5,17 @@ What a producer's file means is tested with its staging model; here, that whole 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestration.project import load_project
-from orchestration.workspace import PROJECT
 from raw_sources.territory import Territory
-from tests.real.conftest import Authority
+from tests.real.conftest import EXAMPLES, OTHERS, Authority
 
-EXAMPLES = PROJECT / "raw_sources" / "territories"
-OTHERS = Path(__file__).parent / "territories" / "others"
 FOLDERS = [EXAMPLES / "rennes", EXAMPLES / "grand_lyon", EXAMPLES / "reseau_national", OTHERS]
-FAMILIES = ("traffic", "roadworks", "reference_insee")
+FAMILIES = ("traffic", "roadworks", "reference_insee", "energy")
 
 # Files of these families that no card reads, with the reason. A file that comes to be read has to leave the list.
 UNREAD: dict[str, str] = {}
@@ -34,16 +31,9 @@ def territories() -> list[Territory]:
 
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
-def authority(
-    request: pytest.FixtureRequest, real_extracts: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Authority:
+def authority(request: pytest.FixtureRequest, run_of: Callable[[Path], Authority]) -> Authority:
     """Return one of the authorities once its run is known to have succeeded."""
-    data = tmp_path_factory.mktemp(request.param.name) / "data"
-    found = Authority(data, real_extracts.resolve(), request.param)
-    ended = found.run()
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stdout + ended.stderr
-    return found
+    return run_of(request.param)
 
 
 def test_every_record_is_accounted_for(authority: Authority):
