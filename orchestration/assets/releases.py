@@ -40,7 +40,7 @@ def _release_asset(project: Project, card: ExportCard, node: MartNode) -> dg.Ass
             run.note(f"{card.slug}: {problem}")
             raise dg.Failure(description=str(problem), allow_retries=False) from None
         if released is None:
-            context.log.info("%s: the mart is empty, nothing is released", card.slug)
+            context.log.info("%s: the mart is empty, or withheld: nothing is released", card.slug)
             return
         yield dg.MaterializeResult(
             metadata={

@@ -29,6 +29,10 @@ TABLES = {
     "works_traffic_effect": "source varchar, counter_id varchar, direction varchar, measure varchar, start_on date, "
     "end_on date, estimate_status varchar, effect_pct decimal(9, 2), lower_pct decimal(9, 2), "
     "upper_pct decimal(9, 2), position varchar, compared_days integer",
+    "consumption_yearly": "source varchar, zone_level varchar, year integer, carrier varchar, sector varchar, "
+    "consumption_mwh double",
+    "load_half_hourly": "source varchar, zone_code varchar, zone_name varchar, start_local varchar, "
+    "period_month varchar, consumption_mw double",
     "communes": "vintage integer, commune_type varchar",
     "commune_passages": "from_vintage integer, to_vintage integer, relation varchar, level varchar",
     queries.CALENDAR: "day_on date, is_public_holiday boolean",
@@ -48,6 +52,8 @@ ONE_ROW: dict[str, tuple[Any, ...]] = {
     "works_sites": ("road_works", "ongoing"),
     "counter_works_daily": ("2024-05", "lane_restricted"),
     "works_traffic_effect": (*FLOW, START, END, "estimated", -10, -20, 1, "on", 1),
+    "consumption_yearly": ("ore", "commune", 2024, "electricity", "residential", 12.5),
+    "load_half_hourly": ("loads", "84", "Region", "2024-05-02T08:30:00+02:00", "2024-05", 900),
     "communes": (2024, "COM"),
     "commune_passages": (2024, 2025, "merged", "commune"),
 }
@@ -209,6 +215,46 @@ def test_a_profile_tells_occupancy_where_nothing_is_counted(connection: duckdb.D
     put(connection, "traffic_hourly", [*rows, hour("b", "2024-05-02T08:00:00", "occupancy", 12.5)])
     title = "counter b of counts, 2024-05-02 to 2024-05-02"
     assert said(connection, "traffic_hourly", 1) == [(title, "working days", 8, 12.5, "occupancy, %")]
+
+
+def test_consumption_adds_neither_sources_nor_levels_nor_totals(connection: duckdb.DuckDBPyConnection) -> None:
+    put(
+        connection,
+        "consumption_yearly",
+        [
+            ("ore", "commune", 2023, "electricity", "residential", 10.5),
+            ("ore", "commune", 2023, "electricity", "residential", 20.5),
+            ("ore", "commune", 2023, "electricity", "industry", None),
+            ("ore", "commune", 2023, "electricity", "all", 31),
+            ("ore", "commune", 2023, "gas", "residential", 70),
+            ("ore", "municipal_district", 2023, "electricity", "residential", 20.5),
+            ("enedis", "department", 2023, "electricity", "residential", 500),
+            ("ore", "commune", 2022, "electricity", "residential", 9),
+        ],
+    )
+    assert said(connection, "consumption_yearly") == [
+        ("MWh, ore, commune", "2022", "residential", 9),
+        ("MWh, ore, commune", "2023", "residential", 31),
+    ]
+
+
+def test_a_load_is_that_of_the_zone_known_best_by_season(connection: duckdb.DuckDBPyConnection) -> None:
+    region, city = ("loads", "84", "Region"), ("loads", "200", "City")
+    put(
+        connection,
+        "load_half_hourly",
+        [
+            (*region, "2024-07-02T08:00:00+02:00", "2024-07", 900),
+            (*region, "2024-07-02T08:30:00+02:00", "2024-07", 700),
+            (*region, "2024-01-02T08:00:00+01:00", "2024-01", 1500),
+            (*city, "2024-01-02T08:00:00+01:00", "2024-01", 100),
+            *((*city, f"2024-01-02T0{hour}:00:00+01:00", "2024-01", None) for hour in range(9)),
+        ],
+    )
+    assert said(connection, "load_half_hourly") == [
+        ("Region, loads", "winter", 8, 1500, "MW"),
+        ("Region, loads", "summer", 8, 800, "MW"),
+    ]
 
 
 def test_the_busiest_counters_are_those_of_the_last_year(connection: duckdb.DuckDBPyConnection) -> None:

@@ -47,6 +47,8 @@ PICTURES = {
         Picture("Estimates and their 95 % intervals", queries.INTERVALS, intervals),
         Picture("No estimate yet: the reasons", queries.REASONS, bars),
     ),
+    "consumption_yearly": (Picture("Electricity by year and sector", queries.CONSUMPTION, stacked_bars),),
+    "load_half_hourly": (Picture("Mean power by hour of the day and season", queries.LOAD_PROFILE, profile),),
     "communes": (Picture("Communes by vintage and type", queries.COMMUNES, stacked_bars),),
     "commune_passages": (Picture("Passages of communes by relation", queries.PASSAGES, bars),),
 }

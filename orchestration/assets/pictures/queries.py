@@ -102,6 +102,78 @@ group by source, counter_id, direction, measure_kind, first_day, last_day, day_t
 order by day_type <> 'working days', day_type <> 'Saturdays', clock_hour
 """
 
+# Of the zone with the most half-hours known; meteorological seasons, whose months are whole.
+LOAD_PROFILE = """
+with chosen as (
+    select
+        source,
+        zone_code
+    from {relation}
+    where consumption_mw is not null
+    group by source, zone_code
+    order by count(*) desc, source, zone_code
+    limit 1
+),
+
+known as (
+    select
+        loads.source,
+        loads.zone_name,
+        loads.consumption_mw,
+        cast(substr(loads.start_local, 12, 2) as integer) as clock_hour,
+        cast(substr(loads.period_month, 6, 2) as integer) as month_no
+    from {relation} as loads
+    inner join chosen on loads.source = chosen.source and loads.zone_code = chosen.zone_code
+    where loads.consumption_mw is not null
+),
+
+seasons as (
+    select
+        *,
+        case
+            when month_no in (12, 1, 2) then 'winter'
+            when month_no <= 5 then 'spring'
+            when month_no <= 8 then 'summer'
+            else 'autumn'
+        end as season
+    from known
+)
+
+select concat(zone_name, ', ', source), season, clock_hour, avg(cast(consumption_mw as decimal(12, 3))), 'MW'
+from seasons
+group by source, zone_name, season, clock_hour
+order by source, zone_name, season <> 'winter', season <> 'spring', season <> 'summer', clock_hour
+"""
+
+# Of one source and level, those with the most figures: neither sources nor levels add up. Floors are drawn as they are.
+CONSUMPTION = """
+with known as (
+    select *
+    from {relation}
+    where carrier = 'electricity' and sector <> 'all' and consumption_mwh is not null
+),
+
+chosen as (
+    select
+        source,
+        zone_level
+    from known
+    group by source, zone_level
+    order by count(*) desc, source, zone_level
+    limit 1
+)
+
+select
+    concat('MWh, ', known.source, ', ', replace(known.zone_level, '_', ' ')),
+    cast(known.year as varchar),
+    known.sector,
+    cast(sum(cast(known.consumption_mwh as decimal(18, 3))) as bigint)
+from known
+inner join chosen on known.source = chosen.source and known.zone_level = chosen.zone_level
+group by known.source, known.zone_level, known.year, known.sector
+order by known.year, known.sector
+"""
+
 BUSIEST_COUNTERS = f"""
 with latest as (
     select *
