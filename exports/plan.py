@@ -36,6 +36,10 @@ class NothingToRelease(HalleError):
     """The mart is empty: nothing is released, and nothing is wrong (exit status 0)."""
 
 
+class NothingMayLeave(NothingToRelease):
+    """The mart has rows and none may leave for the public: nothing was ever released, nothing is wrong (status 0)."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """Where certificates are kept, and the suite that the mart must have passed."""
@@ -88,8 +92,9 @@ def make_plan(
 ) -> Plan:
     """Decide the next release of ``card``; ``connection`` is to the warehouse and knows ``geojson_to_wkb``.
 
-    Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease`` (empty mart), ``GateClosed``
-    (no passing certificate for the present content).
+    Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease`` (empty mart, or no row that
+    may leave), ``GateClosed`` (no passing certificate for the present content, or no row of a released mart may leave
+    any more).
     """
     columns = _columns(card, mart)
     _check_contract(connection, card, mart)
@@ -97,7 +102,8 @@ def make_plan(
     rows = rows_that_may_leave(mart, context, str(card.path))
     content = published_fingerprint(connection, f"({select_sql(columns, rows)})", card.columns, mart.period_column)
     if content.rows == 0:
-        raise GateClosed(
+        refusal: type[HalleError] = GateClosed if log.entries(card.slug) else NothingMayLeave
+        raise refusal(
             f"no row of {mart.relation} may leave for the public: {_named(context)}.",
             where=str(card.path),
             hint="What may leave is under sharing in the cards of these sources.",
