@@ -1,8 +1,8 @@
 """The synthetic territory: a seeded town whose extracts have the forms of real producers, at any scale.
 
-What belongs here: the invented town, its traffic and works, the defects seeded on purpose, and their writing in the
-producers' own formats. What does not: reading them back (``readers``), cards, landing. This file itself stays light,
-so that a run can ask whether the bundled extracts are there without importing numpy or Polars.
+What belongs here: the invented town, its traffic, works, weather, energy and payments, the defects seeded on purpose,
+and their writing in the producers' own formats. What does not: reading them back (``readers``), cards, landing. This
+file itself stays light, so that a run can ask whether the bundled extracts are there without importing numpy or Polars.
 
 Everything it makes is fictitious and says so; the town lies in the Bay of Biscay, so that no map and no navigation
 service can take its streets or its closures for real ones.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from raw_sources.sample.scale import BUNDLED_ARCS
 
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 BUNDLED_SEED = 20260101
 MANIFEST_NAME = "manifest.json"
 TERRITORY_FOLDER = Path(__file__).parent / "territory"

@@ -15,7 +15,19 @@ import numpy as np
 
 from raw_sources import files
 from raw_sources.errors import ConfigurationError
-from raw_sources.sample import BUNDLED_SEED, GENERATOR_VERSION, MANIFEST_NAME, place, town, works, writing
+from raw_sources.sample import (
+    BUNDLED_SEED,
+    GENERATOR_VERSION,
+    MANIFEST_NAME,
+    climate,
+    energy,
+    loads,
+    payments,
+    place,
+    town,
+    works,
+    writing,
+)
 from raw_sources.sample import defects as seeding
 from raw_sources.sample.scale import plan_for
 
@@ -64,8 +76,9 @@ def generate(
 
     ``scale``, ``arcs`` and ``days``: see ``scale.plan_for``. ``defects`` seeds every known defect, listed in
     ``defects.json``; ``bundled`` seeds only those of records, none that refuses a delivery. ``effects.json`` gives by
-    how much works change the flow of which counters. ``progress`` receives one line per file of counts. Raises
-    ``ConfigurationError`` when ``out`` holds anything else than earlier extracts, or when a size is out of range.
+    how much works change the flow of which counters, ``truths.json`` what is known of energy and payments, which have
+    one size at every scale. ``progress`` receives one line per file of counts. Raises ``ConfigurationError`` when
+    ``out`` holds anything else than earlier extracts, or when a size is out of range.
     """
     plan = plan_for(scale, arcs, days)
     out = out.resolve()
@@ -80,6 +93,7 @@ def generate(
     traffic_rows = job.write_counts()
     job.write_works()
     place.write(job.extracts, plan)
+    job.write_energy_and_payments(aside / "truths.json")
     files.write_json(aside / "effects.json", works.effects_document(built.works, built.network))
     files.write_json(aside / "defects.json", seeding.document(job.found))
     manifest = _manifest(job, bundled, traffic_rows)
@@ -196,6 +210,21 @@ class _Job:
             self._write_sites(day)
             self._write_occupations(day)
             self._write_closures(day)
+
+    def write_energy_and_payments(self, truths: Path) -> None:
+        """Write the files of energy, temperatures and payments, and what is true of them by construction."""
+        weather = climate.build(self.place.seed)
+        for part in (climate, energy, loads):
+            self.found += part.write(self.extracts, weather, seeded=self.seeded)
+        self.found += payments.write(self.extracts, seeded=self.seeded)
+        document = {
+            "synthetic": True,
+            "climate": climate.truths(weather),
+            "energy": energy.truths(weather),
+            "loads": loads.truths(weather),
+            "payments": payments.truths(),
+        }
+        files.write_json(truths, document)
 
     def _write_sites(self, day: date) -> None:
         """Write the disruptive sites announced on a day."""

@@ -27,12 +27,17 @@ HEAVIER = ("dagster", "dbt", "great_expectations")
 SLUGS = {
     "calendrier",
     "chantiers-voirie",
+    "charge-electrique-demi-horaire",
     "communes-millesimes",
     "comptages-chantiers-journaliers",
     "comptages-routiers-horaires",
+    "consommation-energie-annuelle",
+    "consommation-energie-corrigee-climat",
     "effet-chantiers-trafic",
+    "paiements-cartes-etrangeres-mensuels",
     "passages-communes",
     "populations-legales",
+    "production-energie-annuelle",
     "trafic-moyen-journalier-annuel",
 }
 Copy = Callable[[], Path]
@@ -91,7 +96,19 @@ def test_help_status_and_refusals_are_light(sample_data: Path) -> None:
 
 def test_help_names_every_command() -> None:
     out = halle("--help").out
-    for command in ("run", "land", "status", "rejects", "query", "verify", "sample", "new-source", "ui"):
+    for command in (
+        "run",
+        "land",
+        "status",
+        "rejects",
+        "template",
+        "report",
+        "query",
+        "verify",
+        "sample",
+        "new-source",
+        "ui",
+    ):
         assert f"  {command} " in out
     assert halle("--version").out.startswith("halle 0.")
 
@@ -100,7 +117,7 @@ def test_help_names_every_command() -> None:
     ("arguments", "said"),
     [
         (["run", "--source", "paris_nothing"], "has no source 'paris_nothing'"),
-        (["run", "--theme", "astrology"], "Its themes: mobility, territory."),
+        (["run", "--theme", "astrology"], "Its themes: economy, energy, mobility, territory."),
         (["run", "--territory", "nowhere"], "there is no territory.yml here."),
         (["run", "--extracts", "nowhere"], "this folder of extracts does not exist."),
         (["run", "--as-of", "yesterday"], "--as-of"),
@@ -188,7 +205,7 @@ def test_status_turns_red_for_an_orphan_and_a_missing_release(copy_of_sample: Co
     assert orphaned.status == 1
     assert "! source paris_forgotten: nothing declares it any more." in orphaned.out
     shutil.rmtree(data / "landing/paris_forgotten")
-    shutil.rmtree(next((data / "public/chantiers-voirie/v1.1.0").iterdir()))
+    shutil.rmtree(next((data / "public/chantiers-voirie/v1.2.0").iterdir()))
     missing = json.loads(halle("status", "--json", "--data", data).out)
     assert {one["dataset"] for one in missing["releases"] if one["state"] == "missing"} == {"chantiers-voirie"}
     assert missing["healthy"] is False

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from expectations.value_statuses import PRESENT, VALUE_STATUSES
 from exports.schemas import SchemaStore
 from exports.verify import verify_tree
 from orchestration.inquiry import analysts_copy, read_rejects
@@ -26,13 +27,18 @@ from tests.integration.conftest import Answer, SampleRun, halle
 COUNTS = "paris_comptages_permanents"
 MARTS = {
     "calendrier",
+    "charge-electrique-demi-horaire",
     "chantiers-voirie",
     "communes-millesimes",
     "comptages-chantiers-journaliers",
     "comptages-routiers-horaires",
+    "consommation-energie-annuelle",
+    "consommation-energie-corrigee-climat",
     "effet-chantiers-trafic",
+    "paiements-cartes-etrangeres-mensuels",
     "passages-communes",
     "populations-legales",
+    "production-energie-annuelle",
     "trafic-moyen-journalier-annuel",
 }
 
@@ -65,6 +71,11 @@ class Town:
         """Return flow and occupancy by counter and legal start of the hour, offset included."""
         sql = "select counter_id, hour_start_local, flow_veh_h, occupancy_pct from mobility.traffic_hourly"
         return {(counter, start): (flow, occupancy) for counter, start, flow, occupancy in self.ask(sql)}
+
+    def truths(self, theme: str) -> dict[str, Any]:
+        """Return what is true by construction of one part of the town."""
+        found: dict[str, Any] = json.loads((self.extracts / "truths.json").read_text(encoding="utf-8"))[theme]
+        return found
 
     def ledger(self, term: str) -> Counter[str]:
         """Return one term of the ledger by source."""
@@ -273,6 +284,105 @@ def test_a_truncated_file_loses_its_last_record_only(town: Town):
         f"select records_read, malformed from ops.ledger where file_name = '{defect['file']}'"
     )
     assert (read, malformed) == (defect["where"]["record"], defect["count"])
+
+
+# --- energy and payments ------------------------------------------------------------------------------------------
+
+CARRIERS = {"Electricité": "electricity", "Gaz": "gas"}
+SECTORS = {"RESIDENTIEL": "residential", "INDUSTRIE": "industry", "AGRICULTURE": "agriculture"}
+
+
+def cells_of(town: Town, status: str) -> set[tuple[str, str, str]]:
+    """Return the communes' cells of a status in the cold year, sums over sectors apart: commune, carrier, sector."""
+    year = town.truths("climate")["cold_year"]
+    return set(
+        town.ask(
+            "select zone_code, carrier, sector from energy.consumption_yearly where zone_level = 'commune' "
+            f"and sector <> 'all' and year = {year} and consumption_status = '{status}'"
+        )
+    )
+
+
+@pytest.mark.parametrize(("truth", "status"), [("secret", "secret"), ("floors", "partial")])
+def test_secret_cells_stay_secret_and_totals_over_them_are_floors(town: Town, truth: str, status: str):
+    expected = town.truths("energy")[truth]
+    assert cells_of(town, status) == {
+        (one["commune"], CARRIERS[one["carrier"]], SECTORS[one["sector"]]) for one in expected
+    }
+
+
+@pytest.mark.parametrize("mart", ["energy.consumption_yearly", "energy.consumption_climate_corrected_yearly"])
+def test_what_is_secret_has_no_value_and_what_is_a_floor_has_one(town: Town, mart: str):
+    told = "case when count(consumption_mwh) = 0 then 'none' when count(consumption_mwh) = count(*) then 'all' end"
+    values = dict(town.ask(f"select consumption_status, {told} from {mart} group by all"))
+    assert {"measured", "not_available", "partial", "secret"} <= set(values) <= set(VALUE_STATUSES)
+    assert values == {status: "all" if status in PRESENT else "none" for status in values}
+
+
+def test_a_cold_year_is_brought_to_the_normal_one(town: Town):
+    climate, homes = town.truths("climate"), town.truths("energy")["homes_electricity_mwh"]
+    found = town.ask(
+        "select zone_code, year, consumption_mwh, corrected_consumption_mwh, degree_days_c_d, "
+        "reference_degree_days_c_d from energy.consumption_climate_corrected_yearly "
+        "where carrier = 'electricity' and sector = 'residential' and zone_level = 'commune' "
+        "and corrected_consumption_status = 'estimated'"
+    )
+    assert {(code, year) for code, year, *_ in found} == {(code, year) for code in homes for year in range(2018, 2025)}
+    for code, year, real, corrected, degree_days, normal in found:
+        assert real == homes[code][str(year)]
+        assert corrected == pytest.approx(homes[code]["corrected"], abs=0.1)
+        assert degree_days == pytest.approx(climate["degree_days"][str(year)], abs=0.001)
+        assert normal == pytest.approx(climate["normal_degree_days"], abs=0.001)
+
+
+def test_nothing_is_kept_of_a_commune_that_is_not_the_territorys(town: Town):
+    island = town.truths("energy")["out_of_scope_commune"]
+    for mart in ("consumption_yearly", "production_yearly"):
+        assert town.ask(f"select count(*) from energy.{mart} where starts_with(zone_code, '{island}')") == [(0,)]
+    sources = {source for source, count in town.ledger("out_of_scope").items() if count}
+    assert {"ore_consommation_commune", "sdes_chaleur_froid_iris", "orcae_reseaux_chaleur"} <= sources
+
+
+def test_the_load_has_every_half_hour_and_says_which_are_not_known(town: Town):
+    truths = town.truths("loads")
+    load = "from energy.load_half_hourly where source = 'rte_eco2mix_metropoles'"
+    unknown = {start for (start,) in town.ask(f"select start_local {load} and consumption_status = 'not_available'")}
+    silent = (
+        datetime.fromisoformat(truths["not_measured"]["day"])
+        + timedelta(minutes=15) * truths["not_measured"]["first_step"]
+    )
+    lost = {f"{truths['lost_hour_on']}T02:{minute}:00+02:00" for minute in ("00", "30")}
+    steps = range(truths["not_measured"]["steps"] // 2)
+    assert unknown == lost | {(silent + timedelta(minutes=30) * step).isoformat() + "+01:00" for step in steps}
+    spring = town.ask(f"select count(*) {load} and start_local like '{truths['nonexistent_hour_on']}%'")
+    assert spring == [(46,)]
+    for day, mean in truths["mean_mw_by_day"].items():
+        ((found,),) = town.ask(f"select avg(consumption_mw) {load} and start_local like '{day}%'")
+        assert found == pytest.approx(mean, abs=0.001)
+
+
+PAYMENTS = "from economy.foreign_card_payments_monthly where zone_level = 'department'"
+
+
+def test_the_festival_shows_in_its_month_and_countries_only(town: Town):
+    truths, usual = town.truths("payments")["festival"], town.truths("payments")["other_year_on_year"]
+    changes = town.ask(
+        f"select card_country, value_change_1y_pct, value_change_1y_status {PAYMENTS} and month = '{truths['month']}'"
+    )
+    assert {country for country, *_ in changes} == {"BE", "CN", "DE", "GB", "US"}
+    for country, change, status in changes:
+        expected = truths["year_on_year"] if country in truths["countries"] else usual
+        assert status == "measured"
+        assert change == pytest.approx(100 * (expected - 1), abs=0.1)
+
+
+def test_payments_say_what_is_secret_and_what_was_not_delivered(town: Town):
+    secret, unknown = (town.truths("payments")[status] for status in ("secret", "not_available"))
+    hidden = town.ask(f"select card_country, month, value_index, volume_index {PAYMENTS} and value_status = 'secret'")
+    months = {f"{year}-{month:02d}" for year in range(2018, 2025) for month in secret["months"]}
+    assert set(hidden) == {(secret["country"], month, None, None) for month in months}
+    missing = town.ask(f"select card_country, month, value_index {PAYMENTS} and value_status = 'not_available'")
+    assert missing == [(unknown["country"], unknown["month"], None)]
 
 
 # --- marked synthetic -------------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def test_graphql_knows_every_asset_and_check(server: Server) -> None:
     )["assetNodes"]
     keys = {tuple(node["assetKey"]["path"]) for node in nodes}
     assert {("sample", "raw", "paris__chantiers"), tuple(SITES.path), ("sample", "public", "chantiers_voirie")} <= keys
-    assert {node["groupName"] for node in nodes} == {"mobility", "territory"}
+    assert {node["groupName"] for node in nodes} == {"economy", "energy", "mobility", "territory"}
     checks = {check["name"]: check for node in nodes for check in node["assetChecksOrError"].get("checks", [])}
     suites = {name for name in checks if name.endswith("_suite")}
     assert suites == {f"{key.rpartition('.')[2]}_suite" for key in load_project(SAMPLE_TERRITORY).suites}
@@ -269,7 +269,7 @@ def keep(path: Path, picture: bytes) -> None:
 def test_picture_of_the_asset_graph(server: Server, browser: Browser, images: Path) -> None:
     browser.resize(1600, 700)
     # With several themes the graph shows one node for each.
-    browser.open(f"{server.address}/asset-groups/", "mobility", "territory")
+    browser.open(f"{server.address}/asset-groups/", "economy", "energy", "mobility", "territory")
     keep(images / "asset-graph.png", browser.picture())
 
 

@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 
 from raw_sources.errors import ConfigurationError
-from raw_sources.sample import BUNDLED_SEED, TERRITORY_FOLDER, bundled_is_current
+from raw_sources.sample import (
+    BUNDLED_SEED,
+    TERRITORY_FOLDER,
+    bundled_is_current,
+    climate,
+    energy,
+    loads,
+    payments,
+)
 from raw_sources.sample.generate import Manifest, generate
 from raw_sources.sample.scale import AUTUMN_CHANGE, plan_for
 from raw_sources.sample.town import build
@@ -120,11 +128,13 @@ def test_manifest_counts_the_records_of_every_file(clean: Path) -> None:
     assert manifest["traffic_rows"] == 20 * 24 * 62
     assert len(labels_of(clean)) + len(archives_of(clean)) + 100 == manifest["traffic_rows"]
     for name in clean.glob("*.csv"):
-        assert counted[name.name] == len(rows_of(name)), name.name
+        heads = 2 if name.name.startswith("Donnees-de-consommation") else 1
+        encoding = "cp1252" if name.name.startswith(("eco2mix_metropole", "orcae")) else "utf-8-sig"
+        assert counted[name.name] == len(rows_of(name, encoding)) - heads + 1, name.name
 
 
 def test_bundled_extracts_are_small_and_known_to_be_current(bundled: Path, clean: Path) -> None:
-    assert sum(path.stat().st_size for path in bundled.iterdir()) < 8_000_000
+    assert sum(path.stat().st_size for path in bundled.iterdir()) < 10_000_000
     assert bundled_is_current(bundled)
     assert not bundled_is_current(clean)
     assert not bundled_is_current(bundled / "nowhere")
@@ -418,11 +428,115 @@ def test_every_effect_is_of_a_site_that_some_file_announces(clean: Path) -> None
     assert any(arc["relative_change"] <= -0.1 for site in document["sites"] for arc in site["arcs"])
 
 
+# --- weather, energy and payments -----------------------------------------------------------------------------------
+
+
+def truths_of(folder: Path) -> dict[str, Any]:
+    truths: dict[str, Any] = json.loads((folder / "truths.json").read_text(encoding="utf-8"))
+    return truths
+
+
+def communes_of(folder: Path) -> list[dict[str, str]]:
+    return rows_of(folder / energy.ORE_NAME)
+
+
+def test_one_winter_is_colder_than_all_the_years_of_reference(clean: Path) -> None:
+    truths = truths_of(clean)["climate"]
+    lacking: dict[int, float] = defaultdict(float)
+    for row in rows_of(clean / climate.NAME):
+        day = datetime.strptime(row["AAAAMMJJ"], "%Y%m%d")
+        if day.month not in (6, 7, 8, 9):
+            lacking[day.year] += max(0.0, 17 - (float(row["TN"]) + float(row["TX"])) / 2)
+    normal = sum(lacking[year] for year in range(1991, 2021)) / 30
+    assert truths["normal_degree_days"] == pytest.approx(normal, abs=0.001)
+    assert truths["degree_days"] == {year: pytest.approx(lacking[int(year)]) for year in truths["degree_days"]}
+    cold = truths["cold_year"]
+    assert lacking[cold] > max(degree_days for year, degree_days in lacking.items() if year != cold) > normal
+
+
+def test_homes_use_the_same_in_every_year_once_the_weather_is_taken_out(clean: Path) -> None:
+    climate_truths, homes = truths_of(clean)["climate"], truths_of(clean)["energy"]["homes_electricity_mwh"]
+    rows = [row for row in communes_of(clean) if row["Code Commune"] in homes and row["DJU à TR"]]
+    assert len(rows) == 3 * 7
+    for row in rows:
+        total, truth = float(row["Conso totale (MWh)"]), homes[row["Code Commune"]]
+        share = float(row["Part thermosensible (%)"]) / 1000
+        normal, real = climate_truths["normal_degree_days"], climate_truths["degree_days"][row["Année"]]
+        assert total == truth[row["Année"]]
+        assert total * (1 - share) + total * share * normal / real == pytest.approx(truth["corrected"], abs=0.05)
+    assert homes["99999"]["2024"] > 1.1 * homes["99999"]["corrected"]
+
+
+def test_secret_cells_are_empty_and_floors_are_lower_than_the_truth(clean: Path) -> None:
+    hidden = [
+        row for row in communes_of(clean) if row["Nombre de mailles secretisées"] == "1" and row["Année"] == "2024"
+    ]
+    empty = {(row["Code Commune"], row["CODE GRAND SECTEUR"]) for row in hidden if not row["Conso totale (MWh)"]}
+    assert empty == {("99998", "AGRICULTURE"), ("99998", "INDUSTRIE"), ("99998", "RESIDENTIEL")}
+    (floor,) = [row for row in hidden if row["Conso totale (MWh)"]]
+    assert (floor["Code Commune"], float(floor["Conso totale (MWh)"])) == ("99997", 300.0)
+    truths = truths_of(clean)["energy"]
+    assert {one["sector"] for one in truths["secret"]} == {"RESIDENTIEL", "AGRICULTURE"}
+    assert {(one["commune"], one["sector"]) for one in truths["floors"]} == {
+        ("99997", "INDUSTRIE"),
+        ("99998", "INDUSTRIE"),
+    }
+
+
+def test_heat_has_two_headers_and_three_kinds_of_absence(clean: Path) -> None:
+    first, second = (rows_of(path) for path in sorted(clean.glob("Donnees-de-consommation*.csv")))
+    assert [next(iter(rows[0].values())) for rows in (first, second)] == ["OPERATEUR", "ID"]
+    cells = {(row["Consommation (en MWh)"], row["Nombre de points de livraison"]) for row in first[1:]}
+    assert {("secret", "secret"), ("nd", "nd"), ("845.25", "")} <= cells
+
+
+def test_the_load_has_96_quarters_a_day_and_says_nd(clean: Path) -> None:
+    raw = (clean / loads.METROPOLIS_NAME).read_bytes()
+    assert raw.startswith("Périmètre;Nature;Date;Heures;Consommation\r\n".encode("cp1252"))
+    rows = rows_of(clean / loads.METROPOLIS_NAME, "cp1252")
+    assert set(Counter(row["Date"] for row in rows).values()) == {96}
+    silent = Counter(row["Date"] for row in rows if row["Consommation"] == "ND")
+    assert silent == {"31/03/2024": 4, "21/11/2023": 8}
+    means = truths_of(clean)["loads"]["mean_mw_by_day"]
+    assert means["2024-01-16"] > means["2023-10-28"] + 10
+
+
+def test_a_region_gives_its_spring_hour_the_instant_of_the_next(clean: Path) -> None:
+    rows = rows_of(clean / loads.REGION_FILE)
+    spring = {row["Heure"]: row["Date - Heure"] for row in rows if row["Date"] == "2024-03-31"}
+    assert len(spring) == 48
+    assert spring["02:00"] == spring["03:00"] == "2024-03-31T03:00:00+02:00"
+    assert {row["Nucléaire (MW)"] for row in rows} == {""}
+
+
+def test_the_festival_raises_two_countries_in_one_month(clean: Path) -> None:
+    truths = truths_of(clean)["payments"]
+    indices = {
+        (row["pays_carte"], row["mois"]): row["indice_valeur"]
+        for row in rows_of(clean / payments.NAME)
+        if (row["niveau"], row["code_territoire"]) == ("departement", "99")
+    }
+    for country, name in payments.COUNTRIES.items():
+        ratio = float(indices[name, "2024-06"].replace(",", ".")) / float(indices[name, "2023-06"].replace(",", "."))
+        festive = country in truths["festival"]["countries"]
+        assert ratio == pytest.approx(truths["festival"]["year_on_year"] if festive else 1.02, abs=0.002)
+    assert {indices["Chine", f"2022-{month:02d}"] for month in truths["secret"]["months"]} == {"s"}
+    assert indices["Allemagne", "2019-03"] == ""
+    assert sum(float(indices["Belgique", f"2019-{month:02d}"].replace(",", ".")) for month in range(1, 13)) == 1200
+
+
+def test_energy_and_payments_have_one_size_at_every_scale(clean: Path, tmp_path: Path) -> None:
+    generate(tmp_path / "small", arcs=4, days=14)
+    for name in (energy.ORE_NAME, loads.METROPOLIS_NAME, climate.NAME, payments.NAME):
+        assert (tmp_path / "small" / name).read_bytes() == (clean / name).read_bytes()
+
+
 # --- defects ------------------------------------------------------------------------------------------------------
 
 
-def test_clean_extracts_list_no_defect(clean: Path) -> None:
-    assert json.loads((clean / "defects.json").read_text())["defects"] == []
+def test_clean_extracts_list_no_defect_but_those_of_the_forms(clean: Path) -> None:
+    listed_kinds = {one["kind"] for one in json.loads((clean / "defects.json").read_text())["defects"]}
+    assert listed_kinds == {"nonexistent_step"}
 
 
 def test_defects_of_the_bundled_town_never_refuse_a_delivery(bundled: Path, full: Path) -> None:
@@ -525,7 +639,7 @@ def test_wrong_encoding_cut_archive_and_spring_day_of_the_full_set(full: Path) -
 def test_territory_takes_every_extract_and_is_marked_synthetic(bundled: Path, full: Path) -> None:
     territory = read_territory(TERRITORY_FOLDER)
     assert territory.synthetic and "synthétiques" in territory.title_fr
-    lists = {"effects.json", "defects.json", "manifest.json"}
+    lists = {"effects.json", "truths.json", "defects.json", "manifest.json"}
     for path in [*bundled.iterdir(), *full.iterdir()]:
         assert len(territory.match(path.name)) == (0 if path.name in lists else 1), path.name
 
