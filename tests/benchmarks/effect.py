@@ -7,7 +7,8 @@ Three proofs, each by the models themselves on traffic of which the truth is kno
    towns that break them; a 95 % interval must cover zero in 93 to 97 % of them;
 3. power: windows in which a known part of the traffic is taken away.
 
-No window serves to set the method: what is printed here is found, not fitted.
+No window serves to set the method: what is printed here is found, not fitted. With ``--hours``, what is measured is
+time and memory instead (``effect_size``).
 """
 
 from __future__ import annotations
@@ -467,13 +468,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--days", type=int, default=365, help="days of counts (365)")
     parser.add_argument("--towns", type=int, default=3, help="towns a scenario (3): about 380 windows each")
     parser.add_argument("--seed", type=int, default=1, help="seed of the towns (1)")
+    parser.add_argument("--hours", type=int, help="time the models on about this many hours instead, such as 30000000")
     chosen = parser.parse_args(arguments)
 
     def say(message: str) -> None:
         sys.stderr.write(f"{message}\n")
 
     with tempfile.TemporaryDirectory(prefix="halle-bench-") as folder:
-        text = report(Path(folder), chosen.counters, chosen.days, chosen.towns, chosen.seed, say)
+        if chosen.hours:
+            from tests.benchmarks.effect_size import size_report  # which builds on this module
+
+            text = size_report(Path(folder), chosen.hours, say)
+        else:
+            text = report(Path(folder), chosen.counters, chosen.days, chosen.towns, chosen.seed, say)
     sys.stdout.write(text + "\n")
     return 0
 
