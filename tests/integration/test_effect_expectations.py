@@ -5,19 +5,14 @@ The mart is written by hand, one row of each kind; what the models put into it i
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from expectations import engine
-from expectations.suite import Suite, read_suite
-from raw_sources.database import DuckDBSettings, connect
+from tests.seeded import Defect, check_is_sound, check_turns_red, made, spoilt, with_emptied_columns
 
 EFFECT = "mobility.works_traffic_effect"
-SETTINGS = DuckDBSettings(memory_limit="1GB", threads=2)
 
 MART_SQL = """
 create schema mobility;
@@ -57,14 +52,6 @@ from (values
 ) as listed(spell_id, measure, start_on, days, status, baseline, baseline_sites, sites);
 """
 ONE = "spell_id = 's1' and measure = 'flow'"
-
-
-@dataclass(frozen=True)
-class Defect:
-    """SQL that spoils the mart, and the number of offending rows that the expectation must then report."""
-
-    sql: str
-    count: int = 1
 
 
 def _row(assignment: str, where: str = ONE) -> Defect:
@@ -126,49 +113,32 @@ DEFECTS: dict[str, list[Defect]] = {
 }
 
 
-def _suite() -> Suite:
-    return read_suite(Path(__file__).parents[2] / "expectations" / "mobility" / "works_traffic_effect.yml")
-
-
 def all_defects() -> Iterator[tuple[str, str, Defect]]:
     """Return every seeded defect with its mart and expectation."""
-    for name, defects in DEFECTS.items():
-        yield from ((EFFECT, name, defect) for defect in defects)
-    for name in (one.name for one in _suite().expectations if one.kind == "not_null"):
-        column = name.split(".")[1]
-        yield EFFECT, name, _row(f"{column} = null")
+    return with_emptied_columns({EFFECT: DEFECTS}, lambda _, column: _row(f"{column} = null"))
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sound") / "warehouse.duckdb"
-    with connect(path, SETTINGS) as connection:
-        connection.execute(MART_SQL)
-    return path
+    return made(tmp_path_factory.mktemp("sound"), MART_SQL)
 
 
-def test_a_sound_mart_passes(sound: Path) -> None:
-    validation = engine.validate(_suite(), sound, SETTINGS)
-    assert [result for result in validation.results if result.status != "passed"] == []
-    assert validation.expected == validation.evaluated
+@pytest.mark.parametrize("mart", [EFFECT])
+def test_a_sound_mart_passes(sound: Path, mart: str) -> None:
+    check_is_sound(mart, sound)
 
 
 @pytest.mark.parametrize(
-    ("name", "defect"),
-    [pytest.param(name, defect, id=f"{name}-{place}") for place, (_, name, defect) in enumerate(all_defects())],
+    ("mart", "name", "defect"),
+    [pytest.param(*case, id=f"{case[0]}-{case[1]}-{place}") for place, case in enumerate(all_defects())],
 )
-def test_a_seeded_defect_turns_its_expectation_red(sound: Path, tmp_path: Path, name: str, defect: Defect) -> None:
-    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
-    with connect(warehouse, SETTINGS) as connection:
-        connection.execute(defect.sql)
-    suite = _suite()
-    only = replace(suite, expectations=tuple(one for one in suite.expectations if one.name == name))
-    (result,) = engine.validate(only, warehouse, SETTINGS).results
-    assert (result.status, result.unexpected_count) == ("failed", defect.count), result.observed
+def test_a_seeded_defect_turns_its_expectation_red(
+    sound: Path, tmp_path: Path, mart: str, name: str, defect: Defect
+) -> None:
+    check_turns_red(mart, name, defect, spoilt(sound, tmp_path, defect.sql))
 
 
-def test_an_empty_mart_is_no_error(sound: Path, tmp_path: Path) -> None:
-    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
-    with connect(warehouse, SETTINGS) as connection:
-        connection.execute(f"delete from {EFFECT}")
-    assert engine.validate(_suite(), warehouse, SETTINGS).status == "passed"
+@pytest.mark.parametrize("mart", [EFFECT])
+def test_an_empty_mart_is_no_error(sound: Path, tmp_path: Path, mart: str) -> None:
+    emptied = f"delete from {mart};"
+    check_is_sound(mart, spoilt(sound, tmp_path, emptied))

@@ -5,23 +5,16 @@ The marts are written by hand, one row of each kind; what the models put into th
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from expectations import engine
-from expectations.suite import Suite, read_suite
-from raw_sources.database import DuckDBSettings, connect
+from tests.seeded import Defect, check_is_sound, check_turns_red, made, spoilt, with_emptied_columns
 
-SUITES = Path(__file__).parents[2] / "expectations" / "energy"
 CONSUMPTION, PRODUCTION = "energy.consumption_yearly", "energy.production_yearly"
 CORRECTED = "energy.consumption_climate_corrected_yearly"
 MARTS = (CONSUMPTION, PRODUCTION, CORRECTED)
-SETTINGS = DuckDBSettings(memory_limit="1GB", threads=2)
 
 MARTS_SQL = """
 create schema energy;
@@ -112,14 +105,6 @@ MISREAD = (
     ("department", "690"), ("region", "ARA"),
 )  # fmt: skip
 WHOLE_NETWORK, WIND = "energy_source = 'total'", "energy_source = 'wind'"
-
-
-@dataclass(frozen=True)
-class Defect:
-    """SQL that spoils the mart, and the number of offending rows that the expectation must then report."""
-
-    sql: str
-    count: int = 1
 
 
 def _consumption(assignment: str, where: str = HOUSEHOLDS, count: int = 1) -> Defect:
@@ -264,34 +249,21 @@ DEFECTS: dict[str, dict[str, list[Defect]]] = {
 }
 
 
-@cache
-def _suite(mart: str) -> Suite:
-    return read_suite(SUITES / f"{mart.split('.')[1]}.yml")
-
-
 def all_defects() -> Iterator[tuple[str, str, Defect]]:
     """Return every seeded defect with its mart and expectation."""
-    for mart, defects in DEFECTS.items():
-        for name, listed in defects.items():
-            yield from ((mart, name, defect) for defect in listed)
-        for name in (one.name for one in _suite(mart).expectations if one.kind == "not_null"):
-            column = name.split(".")[1]
-            yield mart, name, Defect(f"update {mart} set {column} = null where rowid = 0")
+    return with_emptied_columns(
+        DEFECTS, lambda mart, column: Defect(f"update {mart} set {column} = null where rowid = 0")
+    )
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sound") / "warehouse.duckdb"
-    with connect(path, SETTINGS) as connection:
-        connection.execute(MARTS_SQL)
-    return path
+    return made(tmp_path_factory.mktemp("sound"), MARTS_SQL)
 
 
 @pytest.mark.parametrize("mart", MARTS)
 def test_a_sound_mart_passes(sound: Path, mart: str) -> None:
-    validation = engine.validate(_suite(mart), sound, SETTINGS)
-    assert [result for result in validation.results if result.status != "passed"] == []
-    assert validation.expected == validation.evaluated
+    check_is_sound(mart, sound)
 
 
 @pytest.mark.parametrize(
@@ -301,20 +273,10 @@ def test_a_sound_mart_passes(sound: Path, mart: str) -> None:
 def test_a_seeded_defect_turns_its_expectation_red(
     sound: Path, tmp_path: Path, mart: str, name: str, defect: Defect
 ) -> None:
-    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
-    with connect(warehouse, SETTINGS) as connection:
-        connection.execute(defect.sql)
-    suite = _suite(mart)
-    only = replace(suite, expectations=tuple(one for one in suite.expectations if one.name == name))
-    (result,) = engine.validate(only, warehouse, SETTINGS).results
-    assert (result.status, result.unexpected_count) == ("failed", defect.count), result.observed
+    check_turns_red(mart, name, defect, spoilt(sound, tmp_path, defect.sql))
 
 
 @pytest.mark.parametrize("mart", MARTS)
 def test_an_empty_mart_is_no_error(sound: Path, tmp_path: Path, mart: str) -> None:
-    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
-    with connect(warehouse, SETTINGS) as connection:
-        connection.execute(f"delete from {mart}")
-        connection.execute("delete from ops.ledger")
-        connection.execute("delete from ops.last_release")
-    assert engine.validate(_suite(mart), warehouse, SETTINGS).status == "passed"
+    emptied = f"delete from {mart}; delete from ops.ledger; delete from ops.last_release"
+    check_is_sound(mart, spoilt(sound, tmp_path, emptied))

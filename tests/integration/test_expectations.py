@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -22,12 +22,12 @@ from sqlalchemy.pool import NullPool
 from expectations import engine
 from expectations.results import Result, Validation
 from expectations.suite import Suite, read_suite
-from raw_sources.database import DuckDBSettings, connect
+from raw_sources.database import connect
 from raw_sources.errors import MachineryError
+from tests.seeded import SETTINGS, Defect, only
 
 ALL_SUITES = Path(__file__).parents[2] / "expectations"
 SUITES = ALL_SUITES / "mobility"
-SETTINGS = DuckDBSettings(memory_limit="1GB", threads=2)
 TRAFFIC, WORKS, PAIRS = "mobility.traffic_hourly", "mobility.works_sites", "mobility.counter_works_daily"
 YEARLY = "mobility.traffic_yearly"
 MARTS = (TRAFFIC, WORKS, PAIRS, YEARLY)
@@ -164,14 +164,6 @@ ONE_HOUR = "counter_id = 'c0' and hour_start_at = timestamp '2026-03-15 12:00:00
 ONE_PAIR = "site_id = 'w1' and day_on = date '2026-03-15'"
 ONE_YEAR = "counter_id = 'c0' and year = 2026"
 WITHOUT_MONTH, WITHOUT_LENGTH = "counter_id = 'c1' and year = 2025", "counter_id = 'c1' and year = 2026"
-
-
-@dataclass(frozen=True)
-class Defect:
-    """SQL that spoils the mart, and the number of offending rows that the expectation must then report."""
-
-    sql: str
-    count: int = 1
 
 
 def _hour(assignment: str) -> Defect:
@@ -368,10 +360,6 @@ def _spoil(path: Path, sql: str) -> None:
         connection.execute(sql)
 
 
-def _only(suite: Suite, *names: str) -> Suite:
-    return replace(suite, expectations=tuple(one for one in suite.expectations if one.name in names))
-
-
 def _result(validation: Validation, name: str) -> Result:
     return next(result for result in validation.results if result.name == name)
 
@@ -419,7 +407,7 @@ def test_every_expectation_of_every_suite_has_a_seeded_defect(path: Path) -> Non
 )
 def test_a_seeded_defect_turns_its_expectation_red(warehouse: Path, mart: str, name: str, defect: Defect) -> None:
     _spoil(warehouse, defect.sql)
-    result = _result(engine.validate(_only(_suite(mart), name), warehouse, SETTINGS), name)
+    result = _result(engine.validate(only(_suite(mart), name), warehouse, SETTINGS), name)
     assert (result.status, result.unexpected_count) == ("failed", defect.count), result.observed
 
 
@@ -451,14 +439,14 @@ def test_a_missing_column_is_an_error_of_the_machinery(warehouse: Path) -> None:
 def test_an_error_wins_over_a_failure(warehouse: Path) -> None:
     _spoil(warehouse, f"alter table {TRAFFIC} drop column speed_kmh")
     _spoil(warehouse, DEFECTS[TRAFFIC]["flow_is_plausible"].sql)
-    validation = engine.validate(_only(_suite(TRAFFIC), "flow_is_plausible", "speed_is_plausible"), warehouse, SETTINGS)
+    validation = engine.validate(only(_suite(TRAFFIC), "flow_is_plausible", "speed_is_plausible"), warehouse, SETTINGS)
     assert _statuses(validation) == {"flow_is_plausible": "failed", "speed_is_plausible": "error"}
     assert validation.status == "error"
 
 
 def test_a_missing_ops_table_is_an_error(warehouse: Path) -> None:
     _spoil(warehouse, "drop table ops.ledger")
-    validation = engine.validate(_only(_suite(TRAFFIC), "every_staged_record_is_here"), warehouse, SETTINGS)
+    validation = engine.validate(only(_suite(TRAFFIC), "every_staged_record_is_here"), warehouse, SETTINGS)
     assert validation.status == "error"
 
 
@@ -492,7 +480,7 @@ def test_equal_checks_under_two_names_are_both_evaluated(sound: Path, tmp_path: 
 
 
 def test_an_answer_that_is_missing_is_an_error(sound: Path) -> None:
-    suite = _only(_suite(TRAFFIC), "speed_is_plausible")
+    suite = only(_suite(TRAFFIC), "speed_is_plausible")
     asked = replace(suite, expectations=(*suite.expectations, replace(suite.expectations[0], name="never_asked")))
     with connect(sound, SETTINGS) as connection:
         outcome = engine._run(suite, ["speed_kmh"], connection, None)
@@ -529,7 +517,7 @@ def test_a_tolerated_loss_passes_while_it_lasts(warehouse: Path, tmp_path: Path)
         lines = "".join(f"    {key}: {value}\n" for key, value in fields.items())
         path.write_text(f"mart: {TRAFFIC}\ntolerances:\n  -\n{lines}", encoding="utf-8")
         suite = read_suite(SUITES / "traffic_hourly.yml", path)
-        return engine.validate(_only(suite, "last_release_is_kept"), warehouse, SETTINGS).status
+        return engine.validate(only(suite, "last_release_is_kept"), warehouse, SETTINGS).status
 
     assert status() == "passed"
     assert status(until="2026-04-29") == "failed"
@@ -545,12 +533,12 @@ def test_a_tolerated_source_may_differ_from_the_ledger(warehouse: Path, tmp_path
         " reason: known loss of one hour, until: 2026-12-31}\n",
         encoding="utf-8",
     )
-    suite = _only(read_suite(SUITES / "traffic_hourly.yml", path), "every_staged_record_is_here")
+    suite = only(read_suite(SUITES / "traffic_hourly.yml", path), "every_staged_record_is_here")
     assert engine.validate(suite, warehouse, SETTINGS).status == "passed"
 
 
 def test_an_open_write_connection_may_coexist_and_a_writer_may_follow(warehouse: Path) -> None:
-    suite = _only(_suite(TRAFFIC), "flow_is_plausible")
+    suite = only(_suite(TRAFFIC), "flow_is_plausible")
     with connect(warehouse, SETTINGS) as connection:
         connection.execute(DEFECTS[TRAFFIC]["flow_is_plausible"].sql)
         assert engine.validate(suite, warehouse, SETTINGS).status == "failed"
@@ -583,7 +571,7 @@ def test_no_value_of_a_mart_leaves_with_an_error(warehouse: Path, tmp_path: Path
 
 
 def test_docs_built_again_replace_the_former_ones(sound: Path, tmp_path: Path) -> None:
-    suite = _only(_suite(PAIRS), "position_is_known")
+    suite = only(_suite(PAIRS), "position_is_known")
     counts = []
     for _ in range(2):
         engine.validate(suite, sound, SETTINGS, tmp_path)

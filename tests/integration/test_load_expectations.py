@@ -5,20 +5,15 @@ The marts are written by hand, a few rows of each kind; what the models put into
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from expectations import engine
-from expectations.suite import Suite, read_suite
-from raw_sources.database import DuckDBSettings, connect
+from tests.seeded import Defect, check_is_sound, check_turns_red, made, spoilt, with_emptied_columns
 
 LOAD = "energy.load_half_hourly"
 PAYMENTS = "economy.foreign_card_payments_monthly"
-SETTINGS = DuckDBSettings(memory_limit="1GB", threads=2)
 
 MART_SQL = """
 create schema energy;
@@ -87,14 +82,6 @@ from (
     select 'region', '84', 2019, 7
 );
 """
-
-
-@dataclass(frozen=True)
-class Defect:
-    """SQL that spoils a mart, and the number of offending rows that the expectation must then report."""
-
-    sql: str
-    count: int = 1
 
 
 def _half_hour(assignment: str, at: str = "00:00", count: int = 1) -> Defect:
@@ -175,66 +162,36 @@ DEFECTS: dict[str, dict[str, list[Defect]]] = {
 }
 
 
-def _suite(mart: str) -> Suite:
-    theme, name = mart.split(".")
-    return read_suite(Path(__file__).parents[2] / "expectations" / theme / f"{name}.yml")
-
-
 def all_defects() -> Iterator[tuple[str, str, Defect]]:
     """Return every seeded defect with its mart and expectation."""
-    for mart, by_name in DEFECTS.items():
-        for name, defects in by_name.items():
-            yield from ((mart, name, defect) for defect in defects)
-        for name in (one.name for one in _suite(mart).expectations if one.kind == "not_null"):
-            column = name.split(".")[1]
-            yield mart, name, _half_hour(f"{column} = null") if mart == LOAD else _month(f"{column} = null")
+
+    def emptied(mart: str, column: str) -> Defect:
+        return _half_hour(f"{column} = null") if mart == LOAD else _month(f"{column} = null")
+
+    return with_emptied_columns(DEFECTS, emptied)
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sound") / "warehouse.duckdb"
-    with connect(path, SETTINGS) as connection:
-        connection.execute(MART_SQL)
-    return path
+    return made(tmp_path_factory.mktemp("sound"), MART_SQL)
 
 
 @pytest.mark.parametrize("mart", DEFECTS)
 def test_a_sound_mart_passes(sound: Path, mart: str) -> None:
-    validation = engine.validate(_suite(mart), sound, SETTINGS)
-    assert [result for result in validation.results if result.status != "passed"] == []
-    assert validation.expected == validation.evaluated
-
-
-@pytest.mark.parametrize("mart", DEFECTS)
-def test_every_expectation_has_a_defect(mart: str) -> None:
-    assert {one.name for one in _suite(mart).expectations} == {name for of, name, _ in all_defects() if of == mart}
+    check_is_sound(mart, sound)
 
 
 @pytest.mark.parametrize(
     ("mart", "name", "defect"),
-    [
-        pytest.param(mart, name, defect, id=f"{mart}-{name}-{place}")
-        for place, (mart, name, defect) in enumerate(all_defects())
-    ],
+    [pytest.param(*case, id=f"{case[0]}-{case[1]}-{place}") for place, case in enumerate(all_defects())],
 )
 def test_a_seeded_defect_turns_its_expectation_red(
     sound: Path, tmp_path: Path, mart: str, name: str, defect: Defect
 ) -> None:
-    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
-    with connect(warehouse, SETTINGS) as connection:
-        connection.execute(defect.sql)
-    suite = _suite(mart)
-    only = replace(suite, expectations=tuple(one for one in suite.expectations if one.name == name))
-    (result,) = engine.validate(only, warehouse, SETTINGS).results
-    assert result.status == "failed", result.observed
-    assert result.unexpected_count == defect.count, result.observed
+    check_turns_red(mart, name, defect, spoilt(sound, tmp_path, defect.sql))
 
 
 @pytest.mark.parametrize("mart", DEFECTS)
 def test_an_empty_mart_is_no_error(sound: Path, tmp_path: Path, mart: str) -> None:
-    warehouse = Path(shutil.copy(sound, tmp_path / "warehouse.duckdb"))
-    with connect(warehouse, SETTINGS) as connection:
-        connection.execute(f"delete from {mart}")
-        connection.execute("delete from ops.ledger")
-        connection.execute("delete from ops.last_release")
-    assert engine.validate(_suite(mart), warehouse, SETTINGS).status == "passed"
+    emptied = f"delete from {mart}; delete from ops.ledger; delete from ops.last_release"
+    check_is_sound(mart, spoilt(sound, tmp_path, emptied))
