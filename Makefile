@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run ui test lint bench bench-effect lock
+.PHONY: help run ui test setup lint bench bench-effect lock
 
 ARGS ?=
 BIN := .venv/bin
@@ -28,6 +28,9 @@ ui: $(PACKAGE) ## open the Dagster user interface on this machine
 
 test: $(PACKAGE) $(DEV) ## run all tests; set HALLE_REAL_EXTRACTS and HALLE_SCHEMAS to have none skipped
 	@$(BIN)/python -m pytest $(ARGS)
+
+setup: $(PACKAGE) $(DEV) ## install all that tests and checks need (they do it themselves)
+	@:
 
 lint: $(PACKAGE) $(DEV) ## check style, types, import layers, dependencies, SQL, the dbt project and tracked files
 	$(BIN)/ruff check .

@@ -21,9 +21,9 @@ from orchestration import modelling, warehouse
 from orchestration.assembly import assemble
 from orchestration.dbt_functions import register
 from orchestration.dbt_runs import DbtProject, build, invoke, parse, run_models
-from orchestration.project import SAMPLE_TERRITORY, Project, load_project
+from orchestration.project import SAMPLE_TERRITORY, Project, card_folders, load_project
 from orchestration.workspace import Workspace
-from raw_sources.card import Card
+from raw_sources.card import Card, load_cards
 from raw_sources.database import DuckDBSettings, connect
 from tests.integration.conftest import copy_data
 
@@ -66,11 +66,14 @@ def production(project: Project, workspace: Workspace) -> DbtProject:
 
 
 @pytest.fixture(scope="module")
-def dbt(project: Project, production: DbtProject) -> DbtProject:
-    """Return the whole project, every model of every source with its unit tests, over a copy of the same warehouse."""
+def dbt(production: DbtProject) -> DbtProject:
+    """Return the whole project, every model of every source with its unit tests, over a copy of the same warehouse.
+
+    The cards are the product's: where a territory has to map columns, the unit tests go by the example of the card.
+    """
     folder = production.folder.parent / "whole"
     whole = replace(production, folder=folder, warehouse=folder / production.warehouse.name)
-    assemble(whole.folder, project.cards.values())
+    assemble(whole.folder, load_cards(card_folders(None)).values())
     shutil.copyfile(production.warehouse, whole.warehouse)
     assert parse(whole) == []
     lacking = sorted(inputs_of_unit_tests(whole) - {one["name"] for one in nodes(production)})
@@ -250,12 +253,24 @@ def compiled(dbt: DbtProject) -> dict[str, str]:
     return {one["name"]: one["compiled_code"] for one in nodes if one["resource_type"] == "model"}
 
 
+@pytest.fixture(scope="module")
+def borrowed(dbt: DbtProject) -> list[tuple[str, str]]:
+    """Return the name and the columns of every intermediate table: what a staging model may read of other themes."""
+    with connect(dbt.warehouse, dbt.settings) as connection:
+        return connection.execute(
+            "select table_name, string_agg(column_name || ' ' || data_type, ', ' order by column_index) "
+            "from duckdb_columns() where schema_name = 'intermediate' group by table_name"
+        ).fetchall()
+
+
 @contextmanager
-def empty_warehouse(folder: Path, card: Card) -> Iterator[duckdb.DuckDBPyConnection]:
+def empty_warehouse(folder: Path, card: Card, borrowed: list[tuple[str, str]]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a warehouse in which one source is declared and nothing was ever received."""
     with connect(folder / "warehouse.duckdb", DuckDBSettings()) as connection:
         register(connection)
         warehouse.prepare(connection)
+        for name, columns in borrowed:
+            connection.execute(f"create table intermediate.{name} ({columns})")
         warehouse.show_raw(connection, card, folder, [])
         yield connection
 
@@ -275,10 +290,12 @@ def columns_read(connection: duckdb.DuckDBPyConnection, card: Card, sql: str, fo
 
 
 @pytest.mark.parametrize("source", load_project(SAMPLE_TERRITORY).cards)
-def test_a_staging_model_and_its_card_agree(source: str, project: Project, compiled: dict[str, str], tmp_path: Path):
+def test_a_staging_model_and_its_card_agree(
+    source: str, project: Project, compiled: dict[str, str], borrowed: list[tuple[str, str]], tmp_path: Path
+):
     card = project.cards[source]
     sql = compiled[card.staging_model]
-    with empty_warehouse(tmp_path, card) as connection:
+    with empty_warehouse(tmp_path, card, borrowed) as connection:
         typed = {row[0] for row in connection.execute(f"describe {sql}").fetchall()}
         read = columns_read(connection, card, sql, tmp_path)
     assert typed >= {"_delivery_id", "_record_no", "_preference", "_out_of_scope", "_reject_reason"}
