@@ -45,7 +45,7 @@ from tests.worlds import (
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 WORKERS = 2
-RANDOM_KILLS = 4
+RANDOM_KILLS = 3
 SEED = 20260110
 NOVEMBER, DECEMBER = date(2025, 11, 3), date(2025, 12, 3)
 ROOMS = {"landing", "loading", "models", "analysts", "validation", "release"}

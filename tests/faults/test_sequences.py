@@ -39,8 +39,8 @@ from tests.worlds import (
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(4)
-STEPS = 5
+SEEDS = range(3)
+STEPS = 4
 WORKERS = 2
 MONTHS = ["2025-08", "2025-09", "2025-10", "2025-11", "2025-12"]
 NAMES = ["CP900001", "CP900002", "CP900003"]
