@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from raw_sources.errors import ConfigurationError, HalleError
 
 if TYPE_CHECKING:
     from orchestration.project import Project
+    from orchestration.run import Run
     from orchestration.workspace import Workspace
     from raw_sources.card import Card
 
@@ -100,39 +101,55 @@ def run(
     ] = None,
 ) -> None:
     """Take everything new the whole way, from deliveries to published and verified files."""
-    from orchestration.console import Progress, print_members, print_outcome
-    from orchestration.interrupts import interruptible
+    from orchestration.sharing import members
+
+    prepare = partial(_prepare, extracts, as_of.date() if as_of else None, tuple(theme or ()), tuple(source or ()))
+    folders = territory or list(members(data.resolve()).values())
+    if len(folders) > 1:
+        raise typer.Exit(_run_several(folders, data.resolve(), prepare))
+    raise typer.Exit(_run_one(folders[0] if folders else None, data, prepare))
+
+
+def _prepare(
+    extracts: Path | None,
+    as_of: date | None,
+    themes: tuple[str, ...],
+    sources: tuple[str, ...],
+    report: Callable[[str], None],
+    project: Project,
+    workspace: Workspace,
+) -> Run:
+    """Return the run that the options ask for on one territory; raises ConfigurationError for a name it lacks."""
     from orchestration.run import Run
-    from orchestration.running import run_territory
-    from orchestration.sharing import members, remember_member
+
+    _check_names(project, themes, sources)
+    return Run(project, workspace, extracts, as_of, sources=sources or None, themes=themes or None, report=report)
+
+
+def _run_several(folders: list[Path], data: Path, prepare: Callable[..., Run]) -> int:
+    from orchestration.console import Progress, print_members
+    from orchestration.interrupts import interruptible
     from orchestration.syndicate import run_syndicate
 
-    def prepare(project: Project, workspace: Workspace) -> Run:
-        _check_names(project, theme, source)
-        return Run(
-            project,
-            workspace,
-            extracts=extracts,
-            asked_as_of=as_of.date() if as_of else None,
-            sources=tuple(source) if source else None,
-            themes=tuple(theme) if theme else None,
-            report=progress.report,
-        )
-
-    together = members(data.resolve())
-    folders = territory or list(together.values())
-    if len(folders) > 1:
-        with Progress() as progress:
-            found = interruptible(partial(run_syndicate, folders, data.resolve(), prepare))
-        print_members(found)
-        raise typer.Exit(max(one.status for one in found))
     with Progress() as progress:
-        asked = prepare(*_project(folders[0] if folders else None, data))
-        if together:
+        found = interruptible(partial(run_syndicate, folders, data, partial(prepare, progress.report)))
+    print_members(found)
+    return max(one.status for one in found)
+
+
+def _run_one(folder: Path | None, data: Path, prepare: Callable[..., Run]) -> int:
+    from orchestration.console import Progress, print_outcome
+    from orchestration.interrupts import interruptible
+    from orchestration.running import run_territory
+    from orchestration.sharing import members, remember_member
+
+    with Progress() as progress:
+        asked = prepare(progress.report, *_project(folder, data))
+        if members(data.resolve()):
             remember_member(asked.project, data.resolve())
         outcome = interruptible(partial(run_territory, asked))
     print_outcome(outcome)
-    raise typer.Exit(outcome.status)
+    return outcome.status
 
 
 @app.command()
@@ -393,10 +410,10 @@ def _remembered(data: Path, read: Callable[[Project, Workspace], Result]) -> Res
     return read(*_project(None, data))
 
 
-def _check_names(project: Project, themes: list[str] | None, sources: list[str] | None) -> None:
-    for name in sources or ():
+def _check_names(project: Project, themes: Sequence[str], sources: Sequence[str]) -> None:
+    for name in sources:
         project.card(name)
-    for name in themes or ():
+    for name in themes:
         if name not in project.themes:
             raise ConfigurationError(
                 f"the territory {project.territory.name!r} has no theme {name!r}.",
