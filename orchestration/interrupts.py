@@ -33,8 +33,8 @@ def interruptible(work: Callable[[], Result]) -> Result:
             errors.append(error)
 
     worker = Thread(target=target, daemon=True)
-    worker.start()
     try:
+        worker.start()  # within the try: the work may be under way before this thread goes on
         while worker.is_alive():
             worker.join(SECONDS_BETWEEN_LOOKS)
     except KeyboardInterrupt:
