@@ -52,8 +52,8 @@
 {%- endmacro %}
 
 {#
-    What a model reads of the run besides its parents: the territory's facts, its communes, the date up to which data are
-    known, or (staging models, whose keys follow deliveries and not parents) the zones that national files are cut to.
+    What a model reads of the run besides its parents: the territory's facts, its communes, or the date up to which data
+    are known.
 #}
 {% macro run_facts_sql(reads) -%}
     (
@@ -69,13 +69,6 @@
                     from ops.territory_communes
                 )
                 {%- endif %}
-                {%- if 'scope' in reads %},
-                (
-                    select string_agg(content_key, ',' order by part)
-                    from ops.build_keys
-                    where model = 'int_territory__scope'
-                )
-                {%- endif %}
             ))
         from ops.territory
     )
@@ -88,11 +81,6 @@
     {%- if '"ops"."territory"' in compiled_sql and 'territory' not in reads and 'as_of' not in reads -%}
         {{ exceptions.raise_compiler_error(
             model.name ~ " reads ops.territory (place_in_box does): add reads=['territory'] to its config."
-        ) }}
-    {%- endif -%}
-    {%- if model.config.materialized == 'staged' and 'int_territory__scope' in compiled_sql and 'scope' not in reads -%}
-        {{ exceptions.raise_compiler_error(
-            model.name ~ " is cut to the territory (is_out_of_scope): add reads=['scope'] to its config."
         ) }}
     {%- endif -%}
 {%- endmacro %}

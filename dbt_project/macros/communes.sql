@@ -57,8 +57,8 @@
 {#
     SQL, boolean: a zone is none of the territory's and does not contain it. `level` (an SQL text) is commune, epci,
     department, region or iris; an IRIS goes by its commune, a municipal district by its city. NULL and unknown levels are
-    not out of scope: the model has to refuse them. The model that uses it is configured with reads=['scope'];
-    neither text may name a column level_in_scope or code_in_scope, which are the scope's.
+    not out of scope: the model has to refuse them. Neither text may name a column level_in_scope or code_in_scope, which
+    are the scope's.
 #}
 {% macro is_out_of_scope(level, code) -%}
     (

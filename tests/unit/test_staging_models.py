@@ -7,6 +7,7 @@ One small warehouse is staged once. What a model decides on a single record is i
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,25 @@ def test_a_site_outside_the_box_is_counted_and_not_kept(staged: Path):
 def test_a_national_file_leaves_only_its_count_behind(staged: Path):
     kept_records = ask(staged, f"select distinct zone_code from staging.stg_energy__{ENERGY}__records")
     assert kept_records == [("99999",)]
+
+
+def test_what_is_out_of_scope_comes_in_when_the_territory_grows(staged: Path, tmp_path: Path):
+    shutil.copytree(staged.parent / "dbt", tmp_path / "dbt")
+    grown = Path(shutil.copy(staged, tmp_path / staged.name))
+    with connect(grown, DuckDBSettings()) as connection:
+        connection.execute("insert into ops.territory_communes values (2025, '35238')")
+    dbt = DbtProject(tmp_path / "dbt", grown, DuckDBSettings(), "Europe/Paris")
+    assert {str(one.status) for one in invoke(dbt, ["run", "--select", f"+stg_energy__{ENERGY}"]).result.results} == {
+        "success"
+    }
+    kept_records = ask(grown, f"select distinct zone_code from staging.stg_energy__{ENERGY} order by all")
+    assert kept_records == [("35238",), ("99999",)]
+    assert ask(
+        grown, "select delivery_id, out_of_scope from ops.ledger where source = 'ore_consommation_commune' order by 1"
+    ) == [
+        ("c1", 1),
+        ("c2", 1),
+    ]
 
 
 def test_a_page_ends_nothing(staged: Path):

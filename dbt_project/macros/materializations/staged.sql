@@ -6,7 +6,7 @@
     contradictory records of one delivery to believe. From it this materialisation makes, in one transaction:
 
       staging.<model>__records  every record, brought up to date by delivery; of a source that is cut to the territory
-                                (reads=['scope']), those of the territory: a national file leaves only its count behind
+                                (is_out_of_scope), those of the territory: a national file leaves only its count behind
       staging.<model>           one row per key: the record of the latest delivery, with `_candidates`, how many
                                 records claimed the key; brought up to date by month when the model names `period`
       ops.rejects               the records refused, with their text, place and reason
@@ -22,6 +22,7 @@
     {%- set records = api.Relation.create(
         database=this.database, schema=this.schema, identifier=this.identifier ~ '__records', type='table'
     ) -%}
+    {%- set upstream = upstream_of(model) -%}
     {%- set settings = {
         'source': source_name,
         'records': records,
@@ -30,17 +31,17 @@
         'period': config.get('period'),
         'versions': config.get('versions', []),
         'snapshot': raw_source_of(model).config.meta.follows == 'snapshot',
-        'is_cut': 'scope' in config.get('reads', []),
+        'is_cut': 'int_territory__scope' in upstream[0],
     } -%}
     {%- set code_key = local_md5(
-        sql ~ settings['key'] | join(',') ~ settings['period'] ~ settings['versions'] | join(',')
+        sql ~ upstream[1] | join('') ~ settings['key'] | join(',') ~ settings['period'] ~ settings['versions'] | join(',')
         ~ settings['snapshot'] ~ config.get('reads', []) | join(',')
         ~ (env_var('HALLE_GEOMETRY', '') if 'geometry' in config.get('reads', []) else '')
     ) -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set fresh = existing is none or code_key_of_table(model.name ~ '__records') != code_key -%}
     {%- set stale = [] -%}
-    {%- set found = run_query(stale_deliveries_sql(source_name, code_key, config.get('reads', []), fresh)) -%}
+    {%- set found = run_query(stale_deliveries_sql(source_name, code_key, upstream[0], config.get('reads', []), fresh)) -%}
     {%- for row in found.rows -%}{%- do stale.append({'part': row[0], 'build_key': row[1]}) -%}{%- endfor -%}
 
     {{ refuse_undeclared_facts(sql, config.get('reads', [])) }}
@@ -61,12 +62,24 @@
     {{ return({'relations': [kept]}) }}
 {% endmaterialization %}
 
-{# SQL: deliveries to type again (build_key set) or to forget (build_key NULL). #}
-{% macro stale_deliveries_sql(source_name, code_key, reads, fresh) -%}
-    with expected as (
+{#
+    SQL: deliveries to type again (build_key set) or to forget (build_key NULL). A delivery depends on its own records and
+    on all that the model reads besides, such as references.
+#}
+{% macro stale_deliveries_sql(source_name, code_key, upstream, reads, fresh) -%}
+    with besides as (
+        select
+            coalesce(string_agg(concat(model, ' ', part, ' ', content_key), '|' order by model, part), '') as content_keys
+        from ops.build_keys
+        where model in ({{ name_list(upstream) }})
+    ),
+
+    expected as (
         select
             delivery_id as part,
-            md5(concat('{{ code_key }}', {{ run_facts_sql(reads) }}, load_key)) as build_key
+            md5(concat(
+                '{{ code_key }}', {{ run_facts_sql(reads) }}, (select content_keys from besides), load_key
+            )) as build_key
         from ops.deliveries
         where source = '{{ source_name }}' and status = 'loaded'
     ),

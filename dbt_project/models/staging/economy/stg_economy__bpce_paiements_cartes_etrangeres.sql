@@ -1,9 +1,6 @@
 {%- set this_source = 'bpce_paiements_cartes_etrangeres' -%}
 {%- set mapping = mapping_of(this_source) -%}
-{{ config(
-    key=['zone_level', 'zone_code', 'month', 'card_country'],
-    reads=['scope'],
-) }}
+{{ config(key=['zone_level', 'zone_code', 'month', 'card_country']) }}
 
 -- Published indices of payments by foreign cards, at the merchants of one bank. Columns, signs of numbers, codes and
 -- base are those that the territory maps (macros/mapped.sql): nothing here is the name of a column of the producer.
@@ -51,6 +48,13 @@ typed as (
         case when not is_value_secret then {{ mapped_number(this_source, 'value_text') }} end as value_index,
         case when not is_volume_secret then {{ mapped_number(this_source, 'volume_text') }} end as volume_index
     from told
+),
+
+judged as (
+    select
+        *,
+        coalesce({{ is_out_of_scope('zone_level', 'zone_code') }}, false) as is_outside
+    from typed
 )
 
 select
@@ -78,7 +82,7 @@ select
     10 as market_share_min_pct,
     15 as market_share_max_pct,
     0 as _preference,
-    coalesce({{ is_out_of_scope('zone_level', 'zone_code') }}, false) as _out_of_scope,
+    is_outside as _out_of_scope,
     case
         when zone_level is null or zone_level not in ('department', 'region')
             then 'the level is neither department nor region: ' || coalesce(zone_level, '')
@@ -89,7 +93,7 @@ select
                 case zone_level when 'department' then '[013-9][0-9]|2[0-9AB]|97[1-6]' else '[0-9]{2}' end
             )
             then 'not a code of ' || zone_level || ': ' || zone_text
-        when {{ is_out_of_scope('zone_level', 'zone_code') }} then null
+        when is_outside then null
         when period_text is null then 'no month'
         when month is null then 'the month is not written as the mapping says: ' || period_text
         when card_country is null then 'no country of the card'
@@ -103,4 +107,4 @@ select
         when value_index < 0 then 'negative value index: ' || value_text
         when volume_index < 0 then 'negative volume index: ' || volume_text
     end as _reject_reason
-from typed
+from judged

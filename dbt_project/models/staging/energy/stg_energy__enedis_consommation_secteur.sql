@@ -1,10 +1,7 @@
 {%- set blocks = [
     'residentiel', 'professionnel', 'agriculture', 'industrie', 'tertiaire', 'secteur_non_affecte'
 ] -%}
-{{ config(
-    key=['year', 'zone_level', 'zone_code'],
-    reads=['scope'],
-) }}
+{{ config(key=['year', 'zone_level', 'zone_code']) }}
 
 -- Electricity by zone and year, a block of columns per sector (Enedis, until 2017). A record stays one row here;
 -- int_energy__enedis_consommation_secteur makes a row of each sector. Zones: macros/consumption.sql.

@@ -1,7 +1,4 @@
-{{ config(
-    key=['year', 'zone_level', 'zone_code', 'customer_category', 'sector', 'activity'],
-    reads=['scope'],
-) }}
+{{ config(key=['year', 'zone_level', 'zone_code', 'customer_category', 'sector', 'activity']) }}
 
 -- Electricity by zone, category, sector and NAF division, since 2018 (Enedis); one dataset per level, all of one form.
 -- No extract was at hand: the form is the documented one, and that of the file by commune of Agence ORE. Statuses,

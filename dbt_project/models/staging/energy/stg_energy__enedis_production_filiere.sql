@@ -1,8 +1,5 @@
 {%- set blocks = ['photovoltaique', 'eolien', 'hydraulique', 'bio_energie', 'cogeneration', 'autres_filieres'] -%}
-{{ config(
-    key=['year', 'zone_level', 'zone_code', 'voltage_domain'],
-    reads=['scope'],
-) }}
+{{ config(key=['year', 'zone_level', 'zone_code', 'voltage_domain']) }}
 
 -- Electricity produced by zone, year and voltage domain, two columns per source (Enedis). A record stays one row here;
 -- int_energy__enedis_production_filiere makes a row of each source. No extract was at hand: the form is the documented

@@ -1,7 +1,4 @@
-{{ config(
-    key=['zone_code', 'consumption_month'],
-    reads=['scope'],
-) }}
+{{ config(key=['zone_code', 'consumption_month']) }}
 
 -- Gas of the métropoles by month, as seen from the transport networks (ODRÉ). The producer presents the figures as
 -- estimates, and that is their status; an empty month is not available. Energy by gross calorific value (PCS, at 0 °C),

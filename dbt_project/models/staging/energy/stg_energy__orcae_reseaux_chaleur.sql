@@ -1,7 +1,4 @@
-{{ config(
-    key=['year', 'commune_code', 'network_name', 'indicator'],
-    reads=['scope'],
-) }}
+{{ config(key=['year', 'commune_code', 'network_name', 'indicator']) }}
 
 -- Heat networks, one indicator per record (ORCAE): ten productions, a length, a density and a rate of CO2.
 --

@@ -1,7 +1,4 @@
-{{ config(
-    key=['operator', 'year', 'carrier', 'zone_code', 'customer_category', 'sector', 'activity'],
-    reads=['scope'],
-) }}
+{{ config(key=['operator', 'year', 'carrier', 'zone_code', 'customer_category', 'sector', 'activity']) }}
 
 -- Electricity and gas by commune, operator, category, sector and NAF division (Agence ORE). Statuses, zones and
 -- refusals: macros/consumption.sql.

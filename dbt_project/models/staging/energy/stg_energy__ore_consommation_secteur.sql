@@ -1,7 +1,4 @@
-{{ config(
-    key=['operator', 'year', 'carrier', 'zone_level', 'zone_code', 'customer_category', 'sector', 'activity'],
-    reads=['scope'],
-) }}
+{{ config(key=['operator', 'year', 'carrier', 'zone_level', 'zone_code', 'customer_category', 'sector', 'activity']) }}
 
 -- Electricity and gas by sector and zone, all operators (Agence ORE); one dataset per level, all of one form. No
 -- extract was at hand: the form is that of the file by NAF division. Statuses, zones and refusals:

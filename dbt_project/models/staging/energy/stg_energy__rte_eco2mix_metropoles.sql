@@ -1,7 +1,6 @@
 {{ config(
     key=['zone_code', 'nature', 'step_start_local'],
     period='period_month',
-    reads=['scope'],
 ) }}
 
 -- Power drawn by the métropoles, by the quarter-hour (éCO2mix). The rules of time and of missing measures are those of
@@ -99,6 +98,13 @@ typed as (
     from published
     left join zones on published.zone_name = zones.zone_name
     left join clock on published.step_text = clock.step_text
+),
+
+judged as (
+    select
+        *,
+        coalesce({{ is_out_of_scope("'epci'", 'zone_code') }}, false) as is_outside
+    from typed
 )
 
 select
@@ -117,12 +123,12 @@ select
     physical_exchanges_mw,
     case when consumption_mw is null then 'not_available' else 'measured' end as load_status,
     case when consumption_mw is null then 0 else 1 end as _preference,
-    coalesce({{ is_out_of_scope("'epci'", 'zone_code') }}, false) as _out_of_scope,
+    is_outside as _out_of_scope,
     case
         when zone_name is null or zone_name = '' then 'no perimeter'
         when zone_code is null then 'this perimeter is no métropole that is known: ' || zone_name
-        when {{ is_out_of_scope("'epci'", 'zone_code') }} then null
+        when is_outside then null
         {{ load_reasons(['consommation', 'production', 'echanges_physiques']) }}
         when consumption_mw < 0 then 'negative consumption: ' || consommation
     end as _reject_reason
-from typed
+from judged

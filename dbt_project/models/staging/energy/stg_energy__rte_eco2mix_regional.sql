@@ -3,7 +3,6 @@
 {{ config(
     key=['zone_code', 'nature', 'step_start_local'],
     period='period_month',
-    reads=['scope'],
 ) }}
 
 -- Consumption, production and exchanges of the regions (éCO2mix). The rules of time and of missing measures are those
@@ -67,6 +66,13 @@ typed as (
         and published.region_text = day_steps.region_text
         and published.nature_text = day_steps.nature_text
         and cast(clock.step_start_local as date) = day_steps.day_on
+),
+
+judged as (
+    select
+        *,
+        coalesce({{ is_out_of_scope("'region'", 'zone_code') }}, false) as is_outside
+    from typed
 )
 
 select
@@ -91,12 +97,12 @@ select
     ech_physiques_mw as physical_exchanges_mw,
     case when consommation_mw is null then 'not_available' else 'measured' end as load_status,
     case when consommation_mw is null then 0 else 1 end as _preference,
-    coalesce({{ is_out_of_scope("'region'", 'zone_code') }}, false) as _out_of_scope,
+    is_outside as _out_of_scope,
     case
         when region_text is null or region_text = '' then 'no code of region'
         when not regexp_full_match(zone_code, '[0-9]{2}') then 'not a code of region: ' || region_text
-        when {{ is_out_of_scope("'region'", 'zone_code') }} then null
+        when is_outside then null
         {{ load_reasons(measures) }}
         when consommation_mw < 0 then 'negative consumption: ' || consommation
     end as _reject_reason
-from typed
+from judged

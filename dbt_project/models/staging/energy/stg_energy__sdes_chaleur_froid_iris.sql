@@ -1,9 +1,6 @@
-{{ config(
-    key=[
+{{ config(key=[
         'operator', 'year', 'carrier', 'zone_level', 'zone_code', 'customer_category', 'sector', 'activity', 'part_no'
-    ],
-    reads=['scope'],
-) }}
+    ]) }}
 
 -- Heat and cold networks by IRIS (SDES), and electricity and gas of the same collection. Statuses, zones and refusals:
 -- macros/consumption.sql.

@@ -1,4 +1,4 @@
-{{ config(key=['commune_code', 'year'], reads=['scope']) }}
+{{ config(key=['commune_code', 'year']) }}
 
 -- A national file: a record of a commune that is not the territory's is out of scope, whatever else is wrong with it.
 -- The producer writes why a figure is absent in its place: 's' under the secrecy of small communes, 'nd' when there is
