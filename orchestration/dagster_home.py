@@ -1,4 +1,4 @@
-"""Dagster's home under DATA: no telemetry, no welcome dialog, one run at a time."""
+"""Dagster's home under DATA: no telemetry, no welcome dialog, one run at a time, no process beside the run."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ nux:
 concurrency:
   runs:
     max_concurrent_runs: 1
+# Steps print nothing. Capturing their output starts two `tail` a run, which outlive one that is killed.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 """
 
 
