@@ -83,7 +83,7 @@ def found(code: str, folder: Path, extracts: Path | None, now: datetime, report:
 
 def national_sources(cards: Mapping[str, Card]) -> list[Card]:
     """Return the cards of open sources that serve any territory and say where their files come from, by theme."""
-    offered = (one for one in cards.values() if one.is_national and one.feed and "public" in one.sharing["audiences"])
+    offered = (one for one in cards.values() if one.is_national and one.feed and one.agreement.is_open)
     return sorted(offered, key=lambda card: (card.theme != "territory", card.theme, card.source))
 
 

@@ -36,7 +36,7 @@ def common_sources(project: Project, own: Path) -> frozenset[str]:
         source
         for source, card in project.enabled.items()
         if card.is_national
-        and "public" in card.sharing["audiences"]
+        and card.agreement.is_open
         and card.path.is_relative_to(PROJECT)
         and project.territory.feeds[source] == card.feed
         and not (own / "landing" / source).is_dir()

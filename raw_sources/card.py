@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from raw_sources.agreements import CLOSED, Agreement, agreement_of, check_agreement
 from raw_sources.documents import Document, is_time_zone, nearest, read_document
 from raw_sources.errors import ConfigurationError
 from raw_sources.feeds import Feed, check_date, feed_of
@@ -68,6 +69,21 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """That every row is a figure over several units: the column ``of`` counts them, ``smallest`` or more."""
+
+    of: str
+    smallest: int
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the card of a lent dataset says of its rows, beside that no number of a payment card has a place there."""
+
+    aggregates: Promise | None = None
+
+
+@dataclass(frozen=True)
 class Layout:
     """One accepted form of the dataset's files. ``columns`` are raw names by position when there is no header.
 
@@ -100,6 +116,8 @@ class Card:
     a ``reference`` (codes, boundaries, calendars) carry the date of their vintage, not of an observation. ``feed`` is
     where the producer's files come from, for territories that name no other place. The files of a ``national`` scope
     cover the whole country. What the card leaves to a territory is in ``questions``, its answer in ``mapping``.
+    What may not come in is in ``door``, what may leave in ``agreement``. Landed deliveries are erased after
+    ``retention``, None: never.
     """
 
     source: str
@@ -129,6 +147,7 @@ class Card:
     late_after: str
     max_bytes: int
     digest: str
+    agreement: Agreement = CLOSED
     producer_name: str = ""
     family: str | None = None
     repeated_hour: str = "published"
@@ -137,7 +156,8 @@ class Card:
     scope: str | None = None
     questions: Questions = field(default_factory=Questions)
     mapping: FileMapping | None = None
-    sharing: dict[str, Any] = field(default_factory=dict, compare=False)
+    retention: str | None = None
+    door: Door | None = None
     gdpr: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -217,7 +237,10 @@ def read_card(path: Path) -> Card:
     _check_words(document, card)
     _check_columns(document, card)
     _check_roles(document, card)
+    _check_promise(document, card)
     _check_layouts(document, card)
+    check_agreement(document, _ours(document, "sharing"), _halle(document.value)["sharing"])
+    _check_record(document, card)
     return card
 
 
@@ -233,8 +256,7 @@ def as_mapped(card: Card, feed: Feed) -> Card:
         card = replace(card, columns=columns, observed_column=observed, mapping=mapping)
     if declared is not None:
         terms = f"{declared.spdx}, declared by {declared.declared_by} on {declared.declared_on}."
-        sharing = card.sharing | {"audiences": ["internal", "partner", "public"], "terms": terms}
-        card = replace(card, licence=declared.spdx, sharing=sharing)
+        card = replace(card, licence=declared.spdx, agreement=card.agreement.opened(terms))
     return card
 
 
@@ -336,6 +358,7 @@ def _card(document: Document) -> Card:
         late_after=_named(value["slaProperties"], "property", "latency")["value"],
         max_bytes=ours["deliveries"]["max_bytes"],
         digest=document.digest,
+        agreement=agreement_of(ours["sharing"], str(document.path)),
         producer_name=ours["producer_name"],
         family=ours.get("family"),
         repeated_hour=ours.get("repeated_hour", "published"),
@@ -343,9 +366,15 @@ def _card(document: Document) -> Card:
         feed=feed_of(value["id"], ours["feed"]) if "feed" in ours else None,
         scope=ours.get("scope"),
         questions=questions_from(ours),
-        sharing=ours["sharing"],
+        retention=ours["deliveries"].get("retention"),
+        door=_door(ours["door"]) if "door" in ours else None,
         gdpr=ours["gdpr"],
     )
+
+
+def _door(entry: dict[str, Any]) -> Door:
+    promise = entry.get("aggregates")
+    return Door(Promise(promise["of"], promise["smallest"]) if promise else None)
 
 
 def _column(properties: dict[str, Any]) -> Column:
@@ -423,15 +452,19 @@ def _check_words(document: Document, card: Card) -> None:
     check_licence(document, _ours(document, "licence", "spdx"), card.licence)
     for index, pattern in enumerate(card.feed.files if card.feed else ()):
         check_date(document, _ours(document, "feed", "files", index, "date"), pattern.date)
+    if card.retention is not None:
+        _check_duration(document, _ours(document, "deliveries", "retention"), card.retention)
     for index, layout in enumerate(card.layouts):
         _check_encoding(document, _ours(document, "layouts", index, "encoding"), layout.encoding)
 
 
-def _check_duration(document: Document, place: tuple[str | int, ...], text: str) -> None:
+def _check_duration(document: Document, place: tuple[str | int, ...], text: str, *, none: bool = False) -> None:
     from isodate import ISO8601Error, parse_duration
 
+    start = datetime(2000, 1, 1)
     try:
-        positive = datetime(2000, 1, 1) + parse_duration(text) > datetime(2000, 1, 1)
+        end = start + parse_duration(text)
+        positive = end > start or (none and end == start)
     except (ISO8601Error, OverflowError, ValueError):
         positive = False
     if not positive:
@@ -462,11 +495,6 @@ def _check_columns(document: Document, card: Card) -> None:
                 raise document.problem(place, f"the column {claimed_by!r} already claims {header!r}.", hint)
         _check_column(document, index, column, observed=column.name == card.observed_column)
     _check_key(document, card)
-    if card.has_personal_data and not card.gdpr["personal_data"]:
-        place = _ours(document, "gdpr", "personal_data")
-        personal = ", ".join(column.name for column in card.columns if column.personal_data != "none")
-        hint = "Write true, with purpose, legal_basis and retention, or classify the columns as none."
-        raise document.problem(place, f"the record denies personal data, and {personal} is classed as such.", hint)
     if card.observed_column is not None and card.observed_column not in names:
         place = _ours(document, "deliveries", "observed_column")
         raise document.problem(
@@ -515,6 +543,47 @@ def _check_roles(document: Document, card: Card) -> None:
         if role.name not in names:
             place = _ours(document, "mapping", "roles", index, "name")
             raise document.problem(place, f"no column is called {role.name!r}.", nearest(role.name, names))
+
+
+def _check_promise(document: Document, card: Card) -> None:
+    """Check that a column counts the units of the aggregates that the card promises."""
+    promise = card.door.aggregates if card.door else None
+    names = [column.name for column in card.columns]
+    if promise is not None and promise.of not in names:
+        place = _ours(document, "door", "aggregates", "of")
+        raise document.problem(place, f"no column is called {promise.of!r}.", nearest(promise.of, names))
+
+
+def _check_record(document: Document, card: Card) -> None:
+    """Check that the record of processing agrees with the classes of the columns."""
+    personal = [column.name for column in card.columns if column.personal_data != "none"]
+    if personal and not card.gdpr["personal_data"]:
+        place = _ours(document, "gdpr", "personal_data")
+        what = f"the record denies personal data, and {', '.join(personal)} is classed as such."
+        hint = "Write true, with purposes, legal_basis, retention and what else the record asks for, or class it none."
+        raise document.problem(place, what, hint)
+    sensitive = [column.name for column in card.columns if column.personal_data == "sensitive"]
+    if sensitive and not card.gdpr["sensitive"]:
+        place = _ours(document, "gdpr", "sensitive")
+        what = f"the record denies sensitive data, and {', '.join(sensitive)} is classed as such."
+        raise document.problem(place, what, "Write true, or give the column another class.")
+    if "retention" in card.gdpr:
+        _check_duration(document, _ours(document, "gdpr", "retention"), card.gdpr["retention"], none=True)
+    stored = [column.name for column in card.loaded_columns if column.personal_data != "none"]
+    if stored and document.value["status"] == "active" and not _is_erased_in_time(card):
+        place = _ours(document, "deliveries", "retention")
+        kept = f"for {card.retention}" if card.retention else "without end"
+        what = f"the record erases personal data after {card.gdpr['retention']}, and deliveries are kept {kept}."
+        hint = f"Write a retention as short, or never_load: {', '.join(stored)}."
+        raise document.problem(place, what, hint)
+
+
+def _is_erased_in_time(card: Card) -> bool:
+    from isodate import parse_duration
+
+    start = datetime(2000, 1, 1)
+    promised: datetime = start + parse_duration(card.gdpr["retention"])
+    return card.retention is not None and start + parse_duration(card.retention) <= promised
 
 
 def _check_layouts(document: Document, card: Card) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from raw_sources.agreements import EVERYTHING, INTERNAL, NOTHING, PARTNER, PUBLIC
 from raw_sources.drafting.meaning import sounds_like_code
 from raw_sources.drafting.plan import ZONE, Field, Plan, is_cut, is_projected, is_year
 from raw_sources.drafting.profile import bounds
@@ -259,10 +260,20 @@ def _ours(plan: Plan) -> Properties:
         "deliveries": _deliveries(plan),
         "layouts": [declared],
         "sharing": asked(
-            {"audiences": ["internal"], "grain": "aggregate", "terms": "Non précisé / not stated.", "until": None},
-            "may it leave the authority, to whom, and record by record? Until then it may not.",
+            _closed(),
+            "what may leave the authority (nothing, aggregates, everything), for partners, for all? For now nothing.",
+            "at the finest by hour, street or activity, under which secrecy, and until when? See docs/accords.md.",
         ),
         "gdpr": _gdpr(plan),
+    }
+
+
+def _closed() -> Properties:
+    return {
+        "leaves": {INTERNAL: EVERYTHING, PARTNER: NOTHING, PUBLIC: NOTHING},
+        "purpose": "À compléter / to be completed",
+        "terms": "Non précisé / not stated.",
+        "until": None,
     }
 
 
@@ -335,6 +346,19 @@ def _questions_on_follows(plan: Plan, keyed: str) -> Iterator[str]:
         yield f"{key.repeats} records repeat another one entirely. Do they mean anything?"
 
 
+def _record() -> Properties:
+    """Return the rest of a record of processing, to be completed; nobody has said that persons are well protected."""
+    texts = ("purposes", "categories_of_persons", "categories_of_data", "security_measures")
+    return {
+        "sensitive": False,
+        **{name: ["À compléter / to be completed"] for name in texts},
+        **dict.fromkeys(("legal_basis", "service"), "À compléter / to be completed"),
+        **{name: [] for name in ("recipients", "transfers", "processors")},
+        "retention": "P0D",
+        "created_on": NEVER,
+    }
+
+
 def _gdpr(plan: Plan) -> Noted:
     suspected = [f"{field.name}: {field.personal[1]}" for field in plan.fields if field.personal]
     declared = any(field.personal for field in plan.columns)
@@ -346,9 +370,9 @@ def _gdpr(plan: Plan) -> Noted:
         "reviewed_on": asked(NEVER, "who examined it, and when? This date stands for never."),
     }  # fmt: skip
     if declared:
-        value |= dict.fromkeys(("purpose", "legal_basis", "retention"), "À compléter / to be completed")
+        value |= _record()
     question = (
-        "for which purpose, on which legal basis and how long are the columns classified above kept?"
+        "what are the columns classified above for, on which legal basis, who sees them, and how long are they kept?"
         if declared
         else "does the dataset hold nothing about persons, even indirectly?"
     )

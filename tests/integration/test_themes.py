@@ -98,7 +98,7 @@ customProperties:
       crs: EPSG:4326
       deliveries: {follows: upsert, order: file_date, observed_column: null, max_bytes: 1000000}
       layouts: [{name: csv_with_headers, form: delimited, header: true, delimiter: null, encoding: null}]
-      sharing: {audiences: [internal, public], grain: record, terms: Open data., until: null}
+      sharing: {leaves: {internal: everything, partner: everything, public: everything}, terms: Open data., until: null}
       gdpr: {personal_data: false, reason: Des choses., reviewed_on: "2026-11-22"}
 """
 

@@ -140,13 +140,22 @@ customProperties:
         - name: page
           form: json_records
           partial: true
-      sharing: {audiences: [internal, public], grain: record, terms: Open data., until: null}
+      sharing: {leaves: {internal: everything, partner: everything, public: everything}, terms: Open data., until: null}
       gdpr:
         personal_data: true
         reason: The note may name an agent.
-        purpose: Counting.
+        sensitive: false
+        purposes: [Counting.]
         legal_basis: Public interest.
-        retention: None.
+        categories_of_persons: [Agents on duty.]
+        categories_of_data: [Names.]
+        recipients: []
+        transfers: []
+        processors: []
+        retention: P0D
+        security_measures: [Removed at reception.]
+        service: Roads.
+        created_on: "2025-10-01"
         reviewed_on: "2026-01-31"
 """
 

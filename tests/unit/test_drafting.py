@@ -454,7 +454,7 @@ def test_personal_columns_are_suspected_and_none_of_their_values_is_written(draf
         one.name for one in draft.plan.fields if one.personal and one.personal[0] == "direct"
     }
     assert card.gdpr["personal_data"] is True
-    assert card.sharing["audiences"] == ["internal"]
+    assert card.agreement.leaves == {"internal": "everything", "partner": "nothing", "public": "nothing"}
 
 
 @pytest.mark.parametrize(

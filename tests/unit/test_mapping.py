@@ -11,7 +11,6 @@ import yaml
 
 from orchestration.assembly import mappings_macro
 from orchestration.project import Project, load_project
-from orchestration.releasing import may_leave
 from raw_sources import readers
 from raw_sources.card import load_cards
 from raw_sources.errors import ConfigurationError, DeliveryRefused
@@ -77,7 +76,7 @@ def test_models_are_told_what_the_territory_says_and_an_example_where_none_does(
     said = mappings_macro(project(tmp_path, secrecy_marker="sec'ret").cards.values())
     assert '"territory_level": "department"' in said and "sec'ret" in said
     card = load_cards([Path(__file__).parents[2] / "raw_sources"])[SOURCE]
-    assert set(as_example(card.questions.roles).columns) == {role.name for role in card.questions.roles}
+    assert set(as_example(card.questions).columns) == {role.name for role in card.questions.roles}
     assert f'"{SOURCE}"' in mappings_macro([card])
 
 
@@ -140,11 +139,37 @@ def test_a_file_of_other_headers_is_refused_with_the_roles_and_what_it_has(tmp_p
 
 
 def test_nothing_leaves_until_the_authority_declares_a_licence(tmp_path: Path):
-    assert not may_leave(project(tmp_path).cards[SOURCE])
+    assert project(tmp_path).cards[SOURCE].agreement.leaves["public"] == "nothing"
     declared = {"spdx": "etalab-2.0", "declared_by": "Direction du tourisme", "declared_on": "2026-03-02"}
     card = load_project(territory(tmp_path, mapping=mapping(), licence=declared)).cards[SOURCE]
-    assert may_leave(card) and card.licence == "etalab-2.0"
-    assert "Direction du tourisme" in card.sharing["terms"]
+    assert card.agreement.is_open and card.licence == "etalab-2.0"
+    assert "Direction du tourisme" in card.agreement.terms
+
+
+LENT = "partenaire_paiements_agreges"
+LENT_COLUMNS = {"period": "Mois", "zone_level": "Niveau", "zone_code": "Code", "merchants": "Commerces"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "unit", "sentence"),
+    [
+        (LENT_COLUMNS, "eur", "no measure is mapped: amount or transactions"),
+        (LENT_COLUMNS | {"amount": "Montant"}, "count", "takes no figures in count"),
+        ({**LENT_COLUMNS, "amount": "Montant", "merchants": None}, "eur", "the role 'merchants' is not mapped"),
+        (LENT_COLUMNS | {"amount": "Montant"}, "thousand_eur", None),
+        (LENT_COLUMNS | {"transactions": "Opérations"}, "eur", None),
+    ],
+)
+def test_lent_payments_take_euros_and_one_measure_at_least(
+    tmp_path: Path, columns: dict[str, str | None], unit: str, sentence: str | None
+):
+    named = {role: header for role, header in columns.items() if header}
+    folder = territory(tmp_path, LENT, mapping={"columns": named, "unit": unit})
+    if sentence is None:
+        assert load_project(folder).cards[LENT].mapping is not None
+        return
+    with pytest.raises(ConfigurationError, match=sentence):
+        load_project(folder)
 
 
 @pytest.mark.parametrize(
