@@ -14,6 +14,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 
 from orchestration import modelling
 from orchestration.assets.names import model_key, owner
+from orchestration.assets.origins import lineage_metadata
 from orchestration.assets.pictures import plots
 from orchestration.dbt_runs import NodeResult
 from orchestration.project import Project
@@ -109,12 +110,14 @@ def _theme_assets(project: Project, manifest: Mapping[str, Any], theme: str) -> 
     )
     def build(context: dg.AssetExecutionContext, run: dg.ResourceParam[Run]) -> Iterator[Any]:
         results = run.build(theme)
+        traced = run.tracer()
         with connect(run.workspace.warehouse, run.workspace.duckdb) as connection:
             for one in results:
                 if one.resource_type == "model" and one.status == "success":
-                    yield from _asked_for(
-                        context, _materialised(connection, project.territory.name, manifest, one, results)
-                    )
+                    built = _materialised(connection, project.territory.name, manifest, one, results)
+                    relation = _relation(manifest["nodes"][one.unique_id])
+                    shown = lineage_metadata(traced, project.territory.name, relation)
+                    yield from _asked_for(context, built._replace(metadata={**(built.metadata or {}), **shown}))
         failed = modelling.failures(results)
         if failed:
             sentence = modelling.failure_sentence(failed)
@@ -123,6 +126,10 @@ def _theme_assets(project: Project, manifest: Mapping[str, Any], theme: str) -> 
         context.log.info("%s: %d models and tests", theme, len(results))
 
     return build
+
+
+def _relation(node: Mapping[str, Any]) -> str:
+    return f"{node['schema']}.{node['alias']}"
 
 
 def _asked_for(
