@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from exports.metadata import Mart, MartColumn
+from raw_sources.agreements import Grain
 from raw_sources.documents import Document, nearest, read_document
 from raw_sources.errors import ConfigurationError
 
@@ -20,8 +21,30 @@ SCHEMA_FILE = Path(__file__).with_name("card.schema.json")
 
 
 @dataclass(frozen=True)
+class Declassification:
+    """The way down for ``sources``, or all of a ``family``: the mart is as coarse as ``grain``, and ``rules`` hold.
+
+    Each rule has ``rule`` (minimum), ``column`` of the mart and ``at_least``.
+    """
+
+    sources: tuple[str, ...]
+    family: str | None
+    grain: Grain
+    rules: tuple[dict[str, Any], ...]
+    why_fr: str
+    why_en: str
+
+    def names(self, source: str, family: str | None) -> bool:
+        """Tell whether the entry is about this source, of that family."""
+        return source in self.sources or (family is not None and family == self.family)
+
+
+@dataclass(frozen=True)
 class ExportCard:
-    """A read export card. ``partition_above`` is the row count beyond which files are monthly (None: never)."""
+    """A read export card. ``partition_above`` is the row count beyond which files are monthly (None: never).
+
+    ``declassify`` are the only ways in which figures leave that are made with sources of which aggregates may.
+    """
 
     slug: str
     mart: str
@@ -42,6 +65,7 @@ class ExportCard:
     formats: tuple[str, ...]
     path: Path
     digest: str
+    declassify: tuple[Declassification, ...] = ()
 
 
 def read_export_card(path: Path) -> ExportCard:
@@ -129,4 +153,16 @@ def _card(document: Document) -> ExportCard:
         formats=tuple(value["formats"]),
         path=document.path,
         digest=document.digest,
+        declassify=tuple(_declassification(entry) for entry in value.get("declassify", ())),
+    )
+
+
+def _declassification(entry: dict[str, Any]) -> Declassification:
+    return Declassification(
+        sources=tuple(entry.get("sources", ())),
+        family=entry.get("family"),
+        grain=Grain(**entry["grain"]),
+        rules=tuple(entry["rules"]),
+        why_fr=" ".join(entry["why_fr"].split()),
+        why_en=" ".join(entry["why_en"].split()),
     )

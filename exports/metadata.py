@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from raw_sources.agreements import UNSAID, Grain
+
 SYNTHETIC_MARK = "[SYNTHÉTIQUE] "
 SYNTHETIC_MARK_EN = "[SYNTHETIC] "
 
@@ -28,13 +30,17 @@ class MartColumn:
 
 @dataclass(frozen=True)
 class Mart:
-    """A mart: ``relation`` is its name in the warehouse, ``period_column`` holds ``YYYY-MM`` (None: one period)."""
+    """A mart: ``relation`` is its name in the warehouse, ``period_column`` holds ``YYYY-MM`` (None: one period).
+
+    ``grain`` is how fine its rows are, for the agreements that bound it.
+    """
 
     theme: str
     name: str
     relation: str
     columns: tuple[MartColumn, ...]
     period_column: str | None
+    grain: Grain = UNSAID
 
     def column(self, name: str) -> MartColumn | None:
         """Return the column called ``name``, or None."""
@@ -68,9 +74,8 @@ class Context:
 
     ``as_of`` is the latest observation date of the deliveries, given by the run. ``bbox`` is min longitude, min
     latitude, max longitude, max latitude in degrees (WGS 84), None where the territory gives none.
-    ``base_url`` is where the published tree is served.
-    ``withheld`` are the sources in the mart's lineage that may not leave for the audience, each with whether it gives
-    the mart rows.
+    ``base_url`` is where the audience's tree is served. ``sources`` are those of the mart: of these, what stays in is
+    not credited.
     """
 
     territory: str
@@ -83,7 +88,6 @@ class Context:
     sources: tuple[SourceNote, ...]
     bbox: tuple[float, float, float, float] | None
     time_zone: str
-    withheld: tuple[tuple[str, bool], ...] = ()
 
     def mark_fr(self, title: str) -> str:
         """Return a French title, marked when the data are synthetic."""

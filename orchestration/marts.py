@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exports.metadata import Mart, MartColumn
+from raw_sources.agreements import GRAINS, Grain
 from raw_sources.errors import ConfigurationError
 from raw_sources.files import read_json
 
@@ -52,12 +53,25 @@ def _mart_node(manifest: Mapping[str, Any], node: Mapping[str, Any]) -> MartNode
         relation=f"{node['schema']}.{node['alias']}",
         columns=tuple(_column(node, column) for column in node["columns"].values()),
         period_column=meta.get("period_column"),
+        grain=_grain(node, meta.get("grain", {})),
     )
     above = dict(_sources_above(manifest, node["unique_id"]))
     families = meta.get("row_families", ())
     united = {source for source, family in above.items() if family in families}
     rows = sorted({*meta.get("row_sources", ()), *united})
     return MartNode(mart, node["unique_id"], tuple(rows), tuple(sorted(above)))
+
+
+def _grain(node: Mapping[str, Any], said: Mapping[str, str]) -> Grain:
+    for axis, word in said.items():
+        if word not in GRAINS.get(axis, ()):
+            known = "; ".join(f"{name}: {', '.join(words)}" for name, words in GRAINS.items())
+            raise ConfigurationError(
+                f"the grain of {node['name']} is not known: {axis}: {word}.",
+                where=f"{node['patch_path']}: field config.meta.grain",
+                hint=f"From fine to coarse: {known}.",
+            )
+    return Grain(**said)
 
 
 def _column(node: Mapping[str, Any], column: Mapping[str, Any]) -> MartColumn:

@@ -123,11 +123,18 @@ half_hours as (
     from spans
 ),
 
+-- Told once per instant and source: instants shared by sources would mix what they lend.
 clock as (
     select
+        source,
         start_at,
         {{ legal_text('start_at', var('time_zone', 'Europe/Paris')) }} as start_local
-    from (select distinct start_at from half_hours) as instants
+    from (
+        select distinct
+            source,
+            start_at
+        from half_hours
+    ) as instants
 )
 
 select
@@ -168,7 +175,7 @@ select
     end as physical_exchanges_status,
     half_hours.period_month
 from half_hours
-inner join clock on half_hours.start_at = clock.start_at
+inner join clock on half_hours.source = clock.source and half_hours.start_at = clock.start_at
 left join ranked
     on half_hours.source = ranked.source
     and half_hours.zone_code = ranked.zone_code

@@ -11,13 +11,17 @@ with hours as not materialized (
     where {{ in_stale('period_month') }}
 ),
 
--- Legal time is told once per hour, not once per counter.
+-- Legal time is told once per hour and source, not once per counter: hours shared by sources would mix what they lend.
 instants as (
-    select distinct hour_start_at from hours
+    select distinct
+        source,
+        hour_start_at
+    from hours
 ),
 
 clock as (
     select
+        source,
         hour_start_at,
         {{ legal_text('hour_start_at', var('time_zone', 'Europe/Paris')) }} as hour_start_local
     from instants
@@ -70,6 +74,6 @@ select
     counters.lat,
     hours.period_month
 from hours
-inner join clock on hours.hour_start_at = clock.hour_start_at
+inner join clock on hours.source = clock.source and hours.hour_start_at = clock.hour_start_at
 left join counters
     on hours.source = counters.source and hours.counter_id = counters.counter_id

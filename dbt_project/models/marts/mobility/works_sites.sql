@@ -54,6 +54,21 @@ evidence as (
     group by source, site_id
 ),
 
+-- One site of a group stands for it in counts: the file of disruptive works first, which says most. A site alone is
+-- compared with no other: what is said of it depends on its own source.
+ranked as (
+    select
+        source,
+        site_id,
+        site_group_id,
+        match_evidence,
+        row_number() over (
+            partition by site_group_id
+            order by source = 'paris_chantiers_perturbants' desc, source, site_id
+        ) as rank_in_group
+    from evidence
+),
+
 grouped as (
     select
         sites.* exclude (lon, lat, commune_code),
@@ -62,36 +77,26 @@ grouped as (
         places.commune_code,
         places.commune_vintage,
         places.commune_origin,
-        evidence.match_evidence,
-        coalesce(evidence.site_group_id, sites.source || ':' || sites.site_id) as site_group_id
+        ranked.match_evidence,
+        coalesce(ranked.rank_in_group, 1) as rank_in_group,
+        coalesce(ranked.site_group_id, sites.source || ':' || sites.site_id) as site_group_id
     from sites
     left join places on sites.source = places.source and sites.site_id = places.site_id
-    left join evidence on sites.source = evidence.source and sites.site_id = evidence.site_id
-),
-
--- One site of a group stands for it in counts: the file of disruptive works first, which says most.
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by site_group_id
-            order by source = 'paris_chantiers_perturbants' desc, source, site_id
-        ) as rank_in_group
-    from grouped
+    left join ranked on sites.source = ranked.source and sites.site_id = ranked.site_id
 ),
 
 told as (
     select
-        ranked.*,
+        grouped.*,
         case
-            when ranked.stated_phase = 'cancelled' then 'cancelled'
-            when ranked.start_on is null then 'unknown'
-            when ranked.start_on > territory.as_of and not ranked.in_latest_snapshot then 'cancelled'
-            when ranked.start_on > territory.as_of then 'planned'
-            when ranked.end_on < territory.as_of or not ranked.in_latest_snapshot then 'ended'
+            when grouped.stated_phase = 'cancelled' then 'cancelled'
+            when grouped.start_on is null then 'unknown'
+            when grouped.start_on > territory.as_of and not grouped.in_latest_snapshot then 'cancelled'
+            when grouped.start_on > territory.as_of then 'planned'
+            when grouped.end_on < territory.as_of or not grouped.in_latest_snapshot then 'ended'
             else 'ongoing'
         end as status
-    from ranked
+    from grouped
     cross join {{ source('ops', 'territory') }} as territory
 )
 
