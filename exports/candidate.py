@@ -27,6 +27,7 @@ from exports.formats.parquet import GEO_KEY, geo_metadata, keep_wkb, parquet_rel
 from exports.log import Entry, FileFacts, ReleaseLog
 from exports.metadata import Context, Mart
 from exports.plan import Gate, Plan, inside_parquet, make_plan, published_fingerprint
+from exports.terms import Terms
 from exports.tree import LATEST, files_below, link_file, release_folder, sync_file
 from raw_sources.boundaries import boundary
 from raw_sources.database import DuckDBSettings, connect, identifier, literal
@@ -51,6 +52,7 @@ def build_candidate(
     card: ExportCard,
     mart: Mart,
     context: Context,
+    terms: Terms,
     database: Path,
     settings: DuckDBSettings,
     gate: Gate,
@@ -60,15 +62,15 @@ def build_candidate(
 ) -> Candidate:
     """Write the files of the next release of ``card`` aside, in ``staging_root``, and check them.
 
-    ``public`` is the published tree as readers see it: unchanged files are hard links to it, and an unchanged release
-    is returned as it is there. Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease``
-    (empty mart), ``GateClosed`` (no passing certificate for this content, or written files that differ from it),
-    ``MachineryError`` (a replay that gives other bytes).
+    ``public`` is the tree that the audience of ``terms`` sees: unchanged files are hard links to it, and an unchanged
+    release is returned as it is there. Raises ``ConfigurationError`` (card, mart and version do not fit),
+    ``NothingToRelease`` (empty mart), ``GateClosed`` (a broken agreement, no passing certificate for this content, or
+    written files that differ from it), ``MachineryError`` (a replay that gives other bytes).
     """
     with ExitStack() as stack:
         connection = stack.enter_context(connect(database, settings))
         stack.enter_context(geometry_functions(connection))
-        plan = make_plan(connection, card, mart, context, gate, public, log)
+        plan = make_plan(connection, card, mart, context, terms, gate, public, log)
         current = public / release_folder(card.slug, card.version, plan.entry.release)
         if plan.entry == _newest_if_same(plan.entry, log) and is_published(public, plan.entry, thorough=True):
             return Candidate(plan.entry, current, new=False)
@@ -267,6 +269,7 @@ def _release_document(plan: Plan, files: Mapping[str, FileFacts]) -> dict[str, A
     entry, context = plan.entry, plan.context
     return {
         "dataset": entry.slug,
+        "audience": plan.proof["audience"],
         "release": entry.release,
         "sequence": entry.sequence,
         "version": entry.version,
@@ -282,6 +285,7 @@ def _release_document(plan: Plan, files: Mapping[str, FileFacts]) -> dict[str, A
         "period_column": plan.mart.period_column,
         "geometry": plan.card.geometry,
         "columns": [asdict(column) for column in entry.columns],
+        "agreements": plan.proof,
         "content": plan.identity,
         "fingerprint": plan.content.to_json(),
         "certificate": _certificate_document(plan.certificate),

@@ -1,7 +1,8 @@
 """What a release will be, decided before a file is written: its columns, its content, its name, its place in history.
 
-Default deny and the durable gate stand here: only the card's columns are read, and only under a passing certificate of
-the mart's present content. Writing the files is ``candidate``.
+Default deny and the durable gate stand here: only the card's columns are read, only where the agreements of the sources
+allow it for the audience (``terms``), and only under a passing certificate of the mart's present content. Writing the
+files is ``candidate``.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from exports.formats.columns import PublishedColumn, publish_column, select_sql
 from exports.formats.excel_fr import EXCEL_FR
 from exports.log import ColumnFacts, Entry, PeriodFacts, ReleaseLog
 from exports.metadata import Context, Mart
+from exports.terms import Proof, Terms, credited, permit, proof_of, rows_that_may_leave, spoken
 from exports.tree import release_folder
-from raw_sources.database import identifier, literal
+from exports.withdrawals import Withdrawal, ban_on_release, ban_on_version
 from raw_sources.errors import ConfigurationError, GateClosed, HalleError, MachineryError
 from raw_sources.files import canonical_json, sha256_text
 
@@ -37,7 +39,11 @@ class NothingToRelease(HalleError):
 
 
 class NothingMayLeave(NothingToRelease):
-    """The mart has rows and none may leave for the public: nothing was ever released, nothing is wrong (status 0)."""
+    """The mart has rows and none may leave for the audience: nothing was ever released, nothing is wrong (status 0)."""
+
+
+class Withdrawn(NothingToRelease):
+    """The dataset, or this very release of it, was withdrawn for good: nothing is wrong (exit status 0)."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,16 @@ class Gate:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decided of a release: ``identity`` makes its name, ``content`` is the published rows' fingerprint."""
+    """What is decided of a release: ``identity`` makes its name, ``content`` is the published rows' fingerprint.
+
+    ``rows`` are the mart's rows that may leave, as an SQL relation of the warehouse; ``proof`` says why they may.
+    """
 
     card: ExportCard
     mart: Mart
     context: Context
+    rows: str
+    proof: Proof
     columns: tuple[PublishedColumn, ...]
     certificate: Certificate
     content: Fingerprint
@@ -62,11 +73,6 @@ class Plan:
     previous: Entry | None
     entry: Entry
     public: Path
-
-    @property
-    def rows(self) -> str:
-        """The mart's rows that may leave, as an SQL relation of the warehouse."""
-        return rows_that_may_leave(self.mart, self.context, str(self.card.path))
 
     @property
     def relation(self) -> str:
@@ -86,30 +92,40 @@ def make_plan(
     card: ExportCard,
     mart: Mart,
     context: Context,
+    terms: Terms,
     gate: Gate,
     public: Path,
     log: ReleaseLog,
 ) -> Plan:
     """Decide the next release of ``card``; ``connection`` is to the warehouse and knows ``geojson_to_wkb``.
 
-    Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease`` (empty mart, or no row that
-    may leave), ``GateClosed`` (no passing certificate for the present content, or no row of a released mart may leave
-    any more).
+    Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease`` (empty mart, no row that may
+    leave, or what was withdrawn), ``GateClosed`` (an agreement is broken, no passing certificate for the present
+    content, or no row of a released mart may leave any more).
     """
-    columns = _columns(card, mart)
+    _check_not_withdrawn(ban_on_version(log.withdrawals(card.slug), card.version))
+    columns = _columns(card, mart, terms.audience)
+    _check_not_empty(connection, mart)
+    verdict = permit(card, mart, terms)
     _check_contract(connection, card, mart)
     certificate = _certified(connection, mart, gate)
-    rows = rows_that_may_leave(mart, context, str(card.path))
+    rows = rows_that_may_leave(mart, verdict)
     content = published_fingerprint(connection, f"({select_sql(columns, rows)})", card.columns, mart.period_column)
     if content.rows == 0:
         refusal: type[HalleError] = GateClosed if log.entries(card.slug) else NothingMayLeave
+        withheld = ", ".join(source for source, _ in verdict.withheld)
         raise refusal(
-            f"no row of {mart.relation} may leave for the public: {_named(context)}.",
+            f"no row of {mart.relation} may leave for {spoken(terms.audience)}"
+            + (f": {withheld} may not." if withheld else ": every row is below a minimum of its declassification."),
             where=str(card.path),
             hint="What may leave is under sharing in the cards of these sources.",
         )
+    proof = proof_of(connection, card, mart, terms, verdict)
+    card = replace(card, licence=verdict.licence)
+    context = replace(context, sources=credited(context.sources, card, verdict, terms))
     identity: dict[str, str | None] = {
         "after": None,
+        "agreements": sha256_text(canonical_json(proof)),
         "certificate": certificate.key,
         "fingerprint": content.digest,
         "metadata": sha256_text(canonical_json(_metadata(card, context, columns))),
@@ -117,37 +133,16 @@ def make_plan(
     }
     draft = _draft(card, mart, context, columns, content, identity)
     entry, previous = _place_in_history(draft, log.entries(card.slug), public, identity)
+    _check_not_withdrawn(ban_on_release(log.withdrawals(card.slug), entry, log.entries(card.slug)))
     if previous is not None:
         check_version(previous, card.version, entry.columns, str(card.path))
     entry = replace(entry, partitioned=_is_partitioned(card, mart, content.rows, previous))
-    return Plan(card, mart, context, columns, certificate, content, identity, previous, entry, public)
+    return Plan(card, mart, context, rows, proof, columns, certificate, content, identity, previous, entry, public)
 
 
-def rows_that_may_leave(mart: Mart, context: Context, where: str) -> str:
-    """Return the SQL relation of the mart's rows whose sources may leave.
-
-    Rows say where they come from in ``source``, and in ``…_source`` what else they name. Raises ``GateClosed`` when a
-    source that may not leave bears on the mart and no column tells which rows: what cannot be told may not leave.
-    """
-    if not context.withheld:
-        return mart.relation
-    names = [column.name for column in mart.columns]
-    others = [name for name in names if name.endswith("_source")]
-    for source, gives_rows in context.withheld:
-        if not ("source" in names if gives_rows else others):
-            raise GateClosed(
-                f"{mart.relation} is made with {source}, which may not leave, and no column tells with which rows.",
-                where=where,
-                hint="What may leave is under sharing in the card of the source.",
-            )
-    kept = ", ".join(literal(source) for source, _ in context.withheld)
-    telling = [name for name in names if name == "source" or name in others]
-    allowed = " AND ".join(f"coalesce({identifier(name)} NOT IN ({kept}), true)" for name in telling)
-    return f"(SELECT * FROM {mart.relation} WHERE {allowed})"
-
-
-def _named(context: Context) -> str:
-    return ", ".join(source for source, _ in context.withheld) + " may not"
+def _check_not_withdrawn(decision: Withdrawal | None) -> None:
+    if decision is not None:
+        raise Withdrawn(f"{decision.slug} was {decision.sentence}")
 
 
 def _draft(
@@ -203,9 +198,11 @@ def published_fingerprint(
     return fingerprint(connection, relation, names, period_column)
 
 
-def _columns(card: ExportCard, mart: Mart) -> tuple[PublishedColumn, ...]:
-    if "public" not in card.audiences:
-        raise ConfigurationError("the card does not name the public audience.", where=f"{card.path}: field audiences")
+def _columns(card: ExportCard, mart: Mart, audience: str) -> tuple[PublishedColumn, ...]:
+    if audience.partition("-")[0] not in card.audiences:
+        raise ConfigurationError(
+            f"the card offers {card.slug} to others than {spoken(audience)}.", where=f"{card.path}: field audiences"
+        )
     columns = tuple(
         publish_column(
             column, geometry=column.name == card.geometry, required=column.name in card.order_by, where=str(card.path)
@@ -238,11 +235,15 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, card: ExportCard, mar
             )
 
 
+def _check_not_empty(connection: duckdb.DuckDBPyConnection, mart: Mart) -> None:
+    # Before the judgement: of an empty mart nothing leaves, whatever its sources allow.
+    if not connection.execute(f"SELECT 1 FROM {mart.relation} LIMIT 1").fetchall():
+        raise NothingToRelease(f"{mart.relation} is empty, so nothing is released.")
+
+
 def _certified(connection: duckdb.DuckDBPyConnection, mart: Mart, gate: Gate) -> Certificate:
     names = [column.name for column in mart.columns]
     content = fingerprint(connection, mart.relation, names, mart.period_column)
-    if content.rows == 0:
-        raise NothingToRelease(f"{mart.relation} is empty, so nothing is released.")
     return require(gate.root, mart.relation, content, gate.suite)
 
 

@@ -25,9 +25,11 @@ from exports.metadata import SYNTHETIC_MARK, MartColumn
 from exports.plan import release_name
 from exports.schemas import DATA_PACKAGE, GEOPARQUET, SchemaStore
 from exports.tree import LATEST, files_below
+from exports.withdrawals import TOMBSTONE, is_tombstone, tombstone_problem
+from raw_sources.agreements import PARTNER, PUBLIC
 from raw_sources.database import DuckDBSettings, connect, identifier
 from raw_sources.errors import HalleError, MachineryError
-from raw_sources.files import sha256_file, sha256_text
+from raw_sources.files import canonical_json, sha256_file, sha256_text
 
 SUMS_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 VERSION_FOLDER = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
@@ -107,6 +109,7 @@ def verify_tree(root: Path, schemas: SchemaStore, settings: DuckDBSettings | Non
         report.failed.append(Check("tree", ".", "There is no published dataset here."))
         return report
     _run(report, "tree", ".", lambda: _check_root(tree))
+    _run(report, "audience", ".", lambda: _check_audience(root.name, tree))
     digests: dict[tuple[int, int], str] = {}
     with connect(None, settings or DuckDBSettings()) as connection, geometry_functions(connection):
         keep_wkb(connection)
@@ -115,6 +118,9 @@ def verify_tree(root: Path, schemas: SchemaStore, settings: DuckDBSettings | Non
             folders: list[Path] = []
             _run(report, "releases", slug.name, lambda slug=slug, found=folders: _list_releases(slug, found))  # type: ignore[misc]
             for folder in folders:
+                if is_tombstone(folder):
+                    _run(report, "withdrawn", _place(tree, folder), lambda folder=folder: _check_tombstone(folder))  # type: ignore[misc]
+                    continue
                 _check_release(report, tree, folder, digests, connection, schemas, compared)
             _run(report, "latest", slug.name, lambda slug=slug: _check_latest(slug, digests))  # type: ignore[misc]
     return report
@@ -129,13 +135,14 @@ def _check_release(
     schemas: SchemaStore,
     compared: set[tuple[Any, ...]],
 ) -> None:
-    place = folder.relative_to(tree).as_posix()
+    place = _place(tree, folder)
     whole = _run(report, "checksums", place, lambda: _check_sums(folder, digests))
     checks = {
         "release": _check_facts,
         "descriptor": _check_descriptor,
         "resources": _check_resources,
         "certificate": _check_certificate,
+        "agreements": _check_agreements,
         "columns": _check_columns,
         "fingerprint": _check_fingerprint,
         "equality": _check_equality,
@@ -156,6 +163,10 @@ def _check_release(
     if _run(report, "documents", place, read):
         for name, check in checks.items():
             _run(report, name, place, lambda check=check: check(documents[0]))  # type: ignore[misc]
+
+
+def _place(tree: Path, folder: Path) -> str:
+    return folder.relative_to(tree).as_posix()
 
 
 def _run(report: VerifyReport, name: str, place: str, check: Callable[[], str]) -> bool:
@@ -193,6 +204,12 @@ def _list_releases(slug: Path, found: list[Path]) -> str:
     return f"{len(found)} releases."
 
 
+def _check_tombstone(folder: Path) -> str:
+    problem = tombstone_problem(folder)
+    _demand(problem is None, problem or "")
+    return "The release was withdrawn, and its address says so."
+
+
 def _release_folders(slug: Path) -> Iterator[Path]:
     versions = [path for path in slug.iterdir() if VERSION_FOLDER.fullmatch(path.name) and path.is_dir()]
     for version in sorted(versions):
@@ -218,6 +235,15 @@ def _check_root(tree: Path) -> str:
             latest = len(parts) > 2 and parts[1] == LATEST
             _demand(bool(released or latest), f"{place} belongs to no release")
     return "Every file belongs to a release."
+
+
+def _check_audience(name: str, tree: Path) -> str:
+    """Check that the tree holds releases for one audience, the one that a pointer of this name is for."""
+    found = {str(_read_object(path).get("audience", PUBLIC)) for path in tree.glob(f"*/v*/*/{RELEASE_FILE}")}
+    is_named = name == PUBLIC or name.startswith(f"{PARTNER}-")
+    wrong = found - {name} if is_named else found if len(found) > 1 else set()
+    _demand(not wrong, f"there are releases for {', '.join(sorted(wrong))} here")
+    return f"Every release is for {', '.join(found) or 'nobody'}."
 
 
 def _check_sums(folder: Path, digests: dict[tuple[int, int], str]) -> str:
@@ -294,6 +320,20 @@ def _check_certificate(release: _Release) -> str:
         release.facts["content"]["certificate"] == certificate["key"], "the release was made under another certificate"
     )
     return f"The certificate passed all of its {len(statuses)} expectations."
+
+
+def _check_agreements(release: _Release) -> str:
+    facts = release.facts
+    if "agreements" not in facts and "agreements" not in facts["content"]:
+        return "Released before agreements were judged."
+    proof = facts["agreements"]
+    _demand(proof["audience"] == facts["audience"], "the agreements were judged for another audience")
+    _demand(proof["licence"] == facts["licence"]["name"], "the licence is not the one that was judged")
+    _demand(
+        sha256_text(canonical_json(proof)) == facts["content"]["agreements"],
+        "the agreements are not those under which the release was made",
+    )
+    return f"Released for {facts['audience']} under the agreements of {len(proof['sources'])} sources."
 
 
 def _check_columns(release: _Release) -> str:
@@ -404,7 +444,11 @@ def _check_synthetic(release: _Release) -> str:
 
 def _check_latest(slug: Path, digests: dict[tuple[int, int], str]) -> str:
     latest = slug / LATEST
-    facts = {folder: _read_object(folder / RELEASE_FILE) for folder in _release_folders(slug)}
+    folders = list(_release_folders(slug))
+    released = [folder for folder in folders if not is_tombstone(folder)]
+    facts = {folder: _read_object(folder / RELEASE_FILE) for folder in released}
+    if not released:
+        facts = {folder: _read_object(folder / TOMBSTONE) for folder in folders}
     _demand(bool(facts), "there is no release beside latest")
     newest = max(facts, key=lambda folder: int(facts[folder]["sequence"]))
     names = files_below(newest)

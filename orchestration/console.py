@@ -18,6 +18,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exports.release import Release
     from exports.verify import VerifyReport
     from orchestration.founding import Founded
     from orchestration.inquiry import Rejects
@@ -93,14 +94,16 @@ def print_outcome(outcome: Outcome) -> None:
     title = run.project.territory.title_fr
     if outcome.nothing_new:
         out.print(f"{title}: nothing new, nothing to do ({outcome.seconds:.1f} s).", markup=False)
+        _print_notices(run)
         return
     out.print(table(f"Sources of {title}, as of {run.as_of()}", LEDGER, [_numbers(row) for row in outcome.ledger]))
     out.print()
     out.print(table("Marts", ("mart", "rows", "certificate", "expectations"), _mart_rows(outcome)))
     out.print()
-    out.print(table("Releases", ("dataset", "rows", "release", "state"), _release_rows(outcome)))
+    out.print(table("Releases", ("dataset", "audience", "rows", "release", "state"), _release_rows(outcome)))
     out.print()
     out.print(table("Time", ("stage", "seconds"), [(s, round(t, 1)) for s, t in _slowest_first(run.stopwatch.seconds)]))
+    _print_notices(run)
     for problem in [*run.refusals(), *run.problems]:
         out.print(f"\n! {problem}", markup=False)
     words = {0: "everything is published", 1: "something was refused: see above"}
@@ -109,12 +112,20 @@ def print_outcome(outcome: Outcome) -> None:
     )
 
 
+def _print_notices(run: Run) -> None:
+    """Print what is good to know and nothing wrong, such as a sharing that has ended."""
+    for notice in run.notices:
+        console().print(f"\n- {notice[:1].upper()}{notice[1:]}", markup=False)
+
+
 def print_members(found: Sequence[Member]) -> None:
     """Print the one summary of several territories: how each ended, then what was wrong, territory by territory."""
     out = console()
     headers = ("territory", "state", "sources", "marts", "releases", "problems")
     out.print(table("Territories", headers, [_member_row(one) for one in found]))
     for one in found:
+        for notice in one.run.notices if one.run is not None else ():
+            out.print(f"\n- {one.name}: {notice}", markup=False)
         for problem in _member_problems(one):
             out.print(f"\n! {one.name}: {problem}", markup=False)
     words = {0: "everything is published", 1: "something was refused", 2: "a territory could not be run"}
@@ -129,13 +140,13 @@ def _member_row(member: Member) -> tuple[object, ...]:
     if outcome.nothing_new:
         return (member.name, "nothing new, nothing to do", "", "", "", problems)
     passed = sum(one.status == "passed" for one in run.certificates.values())
-    new = sum(one.new for one in run.releases.values())
+    new = sum(one.new for one in run.shared.values())
     return (
         member.name,
         "published" if member.status == 0 else "refused",
         f"{len(outcome.ledger)} of {len(run.chosen_sources())} delivered",
         f"{passed} of {len(run.certificates)} passed",
-        f"{new} new, {len(run.releases) - new} unchanged, {len(run.empty)} empty",
+        f"{new} new, {len(run.shared) - new} unchanged, {len(run.empty)} empty",
         problems,
     )
 
@@ -155,20 +166,29 @@ def _mart_rows(outcome: Outcome) -> list[tuple[object, ...]]:
 
 
 def _release_rows(outcome: Outcome) -> list[tuple[object, ...]]:
+    """Return the releases by audience, the public's first, then what was not released."""
     run = outcome.run
+    listed = sorted(run.shared.items(), key=lambda item: (_rank(item[0][0]), item[0]))
     rows: list[tuple[object, ...]] = [
-        (slug, one.rows, f"v{one.version} {one.release}", ("new" if one.new else "unchanged") + _withheld(run, slug))
-        for slug, one in sorted(run.releases.items())
+        (slug, audience, one.rows, f"v{one.version} {one.release}", _state(run, one))
+        for (audience, slug), one in listed
     ]
-    rows += [(slug, 0, "", "empty, not released") for slug in sorted(run.empty)]
-    return rows + [(slug, 0, "", "withheld: its sources may not leave") for slug in sorted(run.withheld)]
+    rows += [(slug, "", 0, "", "empty, not released") for slug in sorted(run.empty)]
+    down = sorted(run.withdrawn.items(), key=lambda item: (_rank(item[0][0]), item[0]))
+    rows += [(slug, audience, 0, "", sentence.partition(" was ")[2]) for (audience, slug), sentence in down]
+    kept = sorted(run.kept_in, key=lambda key: (_rank(key[0]), key))
+    return rows + [(slug, audience, 0, "", "withheld: its sources may not leave") for audience, slug in kept]
 
 
-def _withheld(run: Run, slug: str) -> str:
-    """Say how many rows of the mart stay in: those of sources that may not leave for the audience."""
-    certificate = run.certificates.get(run.project.export_cards[slug].mart)
-    rows = certificate.fingerprint.rows - run.releases[slug].rows if certificate else 0
-    return f", {rows:,} rows may not leave" if rows else ""
+def _rank(audience: str) -> int:
+    return {"public": 0, "internal": 1}.get(audience, 2)
+
+
+def _state(run: Run, released: Release) -> str:
+    """Say whether a release is new, and how many rows of the mart may not leave for its audience."""
+    certificate = run.certificates.get(run.project.export_cards[released.slug].mart)
+    rows = certificate.fingerprint.rows - released.rows if certificate else 0
+    return ("new" if released.new else "unchanged") + (f", {rows:,} rows may not leave" if rows else "")
 
 
 def _slowest_first(seconds: dict[str, float]) -> list[tuple[str, float]]:
@@ -187,8 +207,8 @@ def print_status(status: Status) -> None:
     out.print(table("Sources", headers, sources))
     marts = [(m.name, m.rows, m.certificate, ", ".join(m.failed)) for m in status.marts]
     out.print(table("\nMarts", ("mart", "rows", "certificate", "failed"), marts))
-    releases = [(r.dataset, r.state, r.rows, r.version, r.release) for r in status.releases]
-    out.print(table("\nReleases", ("dataset", "state", "rows", "version", "release"), releases))
+    releases = [(r.dataset, r.audience, r.state, r.rows, r.version, r.release) for r in status.releases]
+    out.print(table("\nReleases", ("dataset", "audience", "state", "rows", "version", "release"), releases))
     for source in status.sources:
         for refusal in source.refusals:
             out.print(f"\n! {source.name}: {refusal}", markup=False)

@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from exports.card import ExportCard
+from exports.tree import LATEST
+from exports.withdrawals import RELEASE_FILE
 from orchestration import warehouse
 from orchestration.assembly import assemble
 from orchestration.dbt_runs import DbtProject, NodeResult, build, parse, run_models
+from orchestration.erasing import releases_with_erased
 from orchestration.marts import MartNode, read_marts
 from orchestration.project import Project
 from orchestration.receiving import as_of, loaded_deliveries
 from orchestration.workspace import Workspace
+from raw_sources.agreements import INTERNAL, PUBLIC
 from raw_sources.database import DuckDBSettings, connect
 from raw_sources.errors import HalleError
 from raw_sources.files import read_json, write_json
@@ -79,12 +83,20 @@ def prepare_warehouse(
 
 
 def last_released_rows(project: Project, workspace: Workspace) -> list[tuple[str, str, str, int]]:
-    """Return (mart, source, period, rows) of the newest release of each dataset, counted on its published Parquet."""
+    """Return (mart, source, period, rows) of the newest release of each dataset, counted on its published Parquet.
+
+    The rows of what was erased since are left out: the next release cannot keep them.
+    """
     rows = []
+    erased = releases_with_erased(workspace)
     for slug, card in project.export_cards.items():
-        files = sorted(str(path) for path in (workspace.public / slug / "latest").rglob("*.parquet"))
+        audience = PUBLIC if PUBLIC in card.audiences else INTERNAL
+        latest = workspace.tree_of(audience) / slug / LATEST
+        files = sorted(str(path) for path in latest.rglob("*.parquet"))
         if files and "source" in card.columns:
-            rows += [(card.mart, *counted) for counted in _rows_by_source(files, card)]
+            release = read_json(latest / RELEASE_FILE)["release"]
+            counted = _rows_by_source(files, card)
+            rows += [(card.mart, *one) for one in counted if (audience, slug, release, one[0]) not in erased]
     return rows
 
 

@@ -15,7 +15,9 @@ from expectations.suite import Suite, read_suite
 from exports.card import ExportCard, load_export_cards
 from orchestration.themes import active_themes
 from orchestration.workspace import PROJECT
+from raw_sources.agreements import PARTNER
 from raw_sources.card import Card, as_mapped, load_cards
+from raw_sources.decisions import Decision, has_decisions, read_decisions
 from raw_sources.errors import ConfigurationError
 from raw_sources.files import canonical_json
 from raw_sources.territory import Territory, read_territory
@@ -81,8 +83,23 @@ class Project:
     @cached_property
     def export_cards(self) -> dict[str, ExportCard]:
         """The export cards of the active themes, by slug."""
-        cards = load_export_cards(_existing([PROJECT / "exports", self.territory.exports_folder]))
+        cards = self._all_export_cards
         return {slug: card for slug, card in cards.items() if card.mart.partition(".")[0] in self.active_themes}
+
+    @cached_property
+    def _all_export_cards(self) -> dict[str, ExportCard]:
+        return load_export_cards(_existing([PROJECT / "exports", self.territory.exports_folder]))
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The authority's decisions to share datasets with partners.
+
+        Raises ConfigurationError (file, line, field) for a dataset that nobody publishes, or that no partner may have.
+        """
+        if not has_decisions(self.territory.folder):
+            return ()
+        offered = {slug: PARTNER in card.audiences for slug, card in self._all_export_cards.items()}
+        return read_decisions(self.territory.folder, offered)
 
     def card(self, source: str) -> Card:
         """Return the card of an enabled source; raises ConfigurationError for any other name."""
@@ -123,7 +140,9 @@ def load_project(folder: Path) -> Project:
     asked = {source: card.questions for source, card in cards.items()}
     territory = read_territory(folder, known_sources=cards, offered=offered, asked=asked)
     mapped = {source: as_mapped(cards[source], feed) for source, feed in territory.feeds.items()}
-    return Project(territory, cards | mapped)
+    project = Project(territory, cards | mapped)
+    _ = project.decisions  # one that cannot be used is told before anything is received
+    return project
 
 
 def known_themes(projects: Sequence[Project]) -> list[str]:

@@ -1,6 +1,6 @@
-"""From a certified mart to the published tree: gathers what a release has to say of its territory and sources.
+"""From a certified mart to an audience's tree: gathers what a release has to say of its territory and sources.
 
-Files, gates and the switch of the tree belong to ``exports``.
+For whom is decided in ``audiences``; the judgement, files, gates and the switch of the tree belong to ``exports``.
 """
 
 from __future__ import annotations
@@ -10,45 +10,59 @@ from datetime import date
 
 from exports.candidate import build_candidate
 from exports.card import ExportCard
-from exports.log import ReleaseLog
+from exports.lineage import Lineage
 from exports.metadata import Context, Publisher, SourceNote
 from exports.plan import Gate
 from exports.release import Release, publish
+from exports.terms import Terms
 from orchestration.marts import MartNode
 from orchestration.project import Project
+from orchestration.withdrawing import release_log
 from orchestration.workspace import Workspace
+from raw_sources.agreements import PUBLIC
 from raw_sources.card import Card
 from raw_sources.database import connect
 from raw_sources.errors import ConfigurationError, GateClosed
 
 
-def context(project: Project, node: MartNode, as_of: date) -> Context:
+def context(project: Project, node: MartNode, as_of: date, audience: str = PUBLIC) -> Context:
     """Return what a release says besides its rows; synthetic data credit nobody but the generator."""
     territory = project.territory
-    credited = [name for name in _delivering(project, node) if may_leave(project.cards[name])]
-    notes = [] if territory.synthetic else [source_note(project.cards[name]) for name in credited]
+    notes = [] if territory.synthetic else [source_note(project.cards[name]) for name in _delivering(project, node)]
     return Context(
         territory=territory.name,
         title_fr=territory.title_fr,
         title_en=territory.title_en,
         publisher=Publisher(territory.publisher_name, territory.publisher_siren, territory.contact),
-        base_url=territory.base_url,
+        base_url=territory.base_url if audience == PUBLIC else f"{territory.base_url.rstrip('/')}/{audience}",
         as_of=as_of,
         synthetic=territory.synthetic,
         sources=tuple(notes),
         bbox=territory.bbox if territory.has_box else None,
         time_zone=territory.time_zone,
-        withheld=tuple(
-            (name, name in node.row_sources)
-            for name in _delivering(project, node)
-            if not may_leave(project.cards[name])
-        ),
     )
 
 
-def may_leave(card: Card) -> bool:
-    """Tell whether single records of a source may be published: its card names the public, and that grain."""
-    return "public" in card.sharing["audiences"] and card.sharing["grain"] == "record"
+def terms(project: Project, lineage: Lineage, audience: str, today: date) -> Terms:
+    """Return what a release is judged by: the agreements of all sources that deliver to the territory.
+
+    All, and not those that dbt's graph names: a model may read what it does not declare.
+    """
+    cards = project.enabled
+    return Terms(
+        audience=audience,
+        today=today,
+        lineage=lineage,
+        agreements={source: card.agreement for source, card in cards.items()},
+        licences={source: card.licence for source, card in cards.items()},
+        families={source: card.family for source, card in cards.items()},
+        personal={
+            (source, column.name): column.personal_data
+            for source, card in cards.items()
+            for column in card.loaded_columns
+            if column.personal_data != "none"
+        },
+    )
 
 
 def _delivering(project: Project, node: MartNode) -> list[str]:
@@ -71,29 +85,32 @@ def mart_of(card: ExportCard, marts: Mapping[str, MartNode]) -> MartNode:
     return marts[card.mart]
 
 
-def release(project: Project, workspace: Workspace, card: ExportCard, node: MartNode, as_of: date) -> Release:
-    """Publish the mart under its card if its present content is certified.
+def release(
+    project: Project, workspace: Workspace, card: ExportCard, node: MartNode, as_of: date, agreed: Terms
+) -> Release:
+    """Publish the mart under its card to the audience of ``agreed``, if it may leave and its content is certified.
 
-    Raises GateClosed when it is not, NothingToRelease when the mart is empty.
+    Raises GateClosed when it may not or is not, NothingToRelease when the mart is empty.
     """
     suite = project.suites.get(node.key)
     if suite is None:
         raise GateClosed(f"the mart {node.key} has no suite.", where=str(card.path), hint="Write one in expectations/.")
     if not _is_built(node, workspace):
         raise GateClosed(f"the mart {node.key} has not been built yet.", hint="Run `halle run`.")
-    log = ReleaseLog(workspace.releases)
+    log, tree = release_log(workspace, agreed.audience), workspace.tree_of(agreed.audience)
     candidate = build_candidate(
         card,
         node.mart,
-        context(project, node, as_of),
+        context(project, node, as_of, agreed.audience),
+        agreed,
         workspace.warehouse,
         workspace.duckdb,
         Gate(workspace.validation, suite),
-        workspace.data / "candidates",
-        workspace.public,
+        workspace.candidates_of(agreed.audience),
+        tree,
         log,
     )
-    return publish(candidate, workspace.public, log)
+    return publish(candidate, tree, log)
 
 
 def _is_built(node: MartNode, workspace: Workspace) -> bool:

@@ -6,14 +6,18 @@ Reads receipts, outcomes, certificates and the release log; opens no warehouse, 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from expectations import certificate as certificates
-from exports.log import ReleaseLog
+from exports.card import ExportCard
+from exports.tree import release_folder
+from exports.withdrawals import withdrawn_releases
+from orchestration.audiences import audiences_ever, audiences_of, audiences_of_territory, released_to, today_in
 from orchestration.project import Project
 from orchestration.receiving import loaded_deliveries, standing_refusals
 from orchestration.staleness import last_run
+from orchestration.withdrawing import release_log
 from orchestration.workspace import Workspace
 from raw_sources.landing import Landing
 
@@ -47,9 +51,14 @@ class MartStatus:
 
 @dataclass(frozen=True)
 class ReleaseStatus:
-    """``version`` is the schema's; ``state`` is published, missing (in the log but not in the tree) or never."""
+    """``version`` is the schema's; ``audience`` is public, internal or partner-<name>.
+
+    ``state`` is published, missing (in the log but not in the tree), withdrawn (taken down for good), never, or ended
+    (no decision to share it is in force: what was released stays).
+    """
 
     dataset: str
+    audience: str
     mart: str
     version: str | None
     release: str | None
@@ -88,13 +97,14 @@ class Status:
 def read_status(project: Project, workspace: Workspace, now: datetime | None = None) -> Status:
     """Return what stands in ``workspace``."""
     last = last_run(workspace)
+    now = now or datetime.now(UTC)
     return Status(
         territory=project.territory.name,
         as_of=last.as_of if last else None,
         last_run="never" if last is None else ("published" if last.status == 0 else "failed"),
-        sources=_sources(project, workspace, now or datetime.now(UTC)),
+        sources=_sources(project, workspace, now),
         marts=[_mart(name, workspace) for name in sorted(project.suites)],
-        releases=_releases(project, workspace),
+        releases=_releases(project, workspace, today_in(project.territory, now)),
         orphans=_orphans(project, workspace),
     )
 
@@ -134,18 +144,26 @@ def _mart(name: str, workspace: Workspace) -> MartStatus:
     return MartStatus(name, known.fingerprint.rows, known.status, [*known.names("failed"), *known.names("error")])
 
 
-def _releases(project: Project, workspace: Workspace) -> list[ReleaseStatus]:
-    log = ReleaseLog(workspace.releases)
-    statuses = []
-    for slug, card in project.export_cards.items():
-        entry = log.last(slug)
-        if entry is None:
-            statuses.append(ReleaseStatus(slug, card.mart, None, None, None, "never"))
-            continue
-        folder = workspace.public / slug / f"v{entry.version}" / entry.release
-        state = "published" if folder.is_dir() else "missing"
-        statuses.append(ReleaseStatus(slug, card.mart, entry.version, entry.release, entry.rows, state))
-    return statuses
+def _releases(project: Project, workspace: Workspace, today: date) -> list[ReleaseStatus]:
+    """Return the releases by audience, the public's first."""
+    return [
+        _release(card, audience, workspace, ended=audience not in audiences_of(project, card, today))
+        for audience in audiences_of_territory(project)
+        for card in project.export_cards.values()
+        if audience in audiences_ever(project, card)
+    ]
+
+
+def _release(card: ExportCard, audience: str, workspace: Workspace, *, ended: bool) -> ReleaseStatus:
+    log = release_log(workspace, audience)
+    entry = log.last(card.slug)
+    if entry is None:
+        return ReleaseStatus(card.slug, audience, card.mart, None, None, None, "ended" if ended else "never")
+    folder = workspace.tree_of(audience) / release_folder(card.slug, entry.version, entry.release)
+    state = "missing" if not folder.is_dir() else "ended" if ended else "published"
+    if entry.release in withdrawn_releases(log.withdrawals(card.slug)):
+        state = "withdrawn"
+    return ReleaseStatus(card.slug, audience, card.mart, entry.version, entry.release, entry.rows, state)
 
 
 def _orphans(project: Project, workspace: Workspace) -> list[str]:
@@ -154,7 +172,11 @@ def _orphans(project: Project, workspace: Workspace) -> list[str]:
         {path.parent.name for path in workspace.landing.glob("*/receipts")} if workspace.landing.is_dir() else set()
     )
     sources = [f"source {name}" for name in sorted(landed - set(project.territory.feeds))]
-    datasets = [
-        f"dataset {slug}" for slug in ReleaseLog(workspace.releases).slugs() if slug not in project.export_cards
-    ]
+    datasets = [f"dataset {slug}" for slug in _released_slugs(workspace) if slug not in project.export_cards]
     return [*sources, *datasets]
+
+
+def _released_slugs(workspace: Workspace) -> list[str]:
+    """Return the datasets that were ever released to some audience, and not withdrawn whole from it."""
+    logs = [release_log(workspace, audience) for audience in released_to(workspace)]
+    return sorted({slug for log in logs for slug in log.slugs() if not any(one.whole for one in log.withdrawals(slug))})

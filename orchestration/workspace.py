@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from raw_sources.agreements import INTERNAL, PUBLIC
 from raw_sources.database import DuckDBSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -58,18 +59,35 @@ class Workspace:
 
     @property
     def releases(self) -> Path:
-        """The append-only release log."""
+        """The append-only release log of the public; those of other audiences are in folders of theirs there."""
         return self.data / "releases"
+
+    def releases_of(self, audience: str) -> Path:
+        """The append-only release log of an audience."""
+        return self.releases if audience == PUBLIC else self.releases / audience
 
     @property
     def public(self) -> Path:
         """The published tree (a pointer, switched by one rename)."""
         return self.data / "public"
 
+    def tree_of(self, audience: str) -> Path:
+        """The tree that an audience sees (a pointer as well); the internal one lies beside the analysts' copy."""
+        return self.internal / "tree" if audience == INTERNAL else self.data / audience
+
+    def candidates_of(self, audience: str) -> Path:
+        """Files of an audience's releases, written aside before they are published."""
+        return self.data / "candidates" / audience
+
     @property
     def internal(self) -> Path:
-        """What only the authority sees: the analysts' copy, Data Docs, dbt's documentation."""
+        """What only the authority sees: its tree, the analysts' copy, Data Docs, dbt's documentation."""
         return self.data / "internal"
+
+    @property
+    def restricted(self) -> Path:
+        """The catalogue of what the public does not see, as JSON; the same as CSV lies beside it."""
+        return self.internal / "restricted.json"
 
     @property
     def analysts_copy(self) -> Path:

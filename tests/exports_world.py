@@ -17,14 +17,18 @@ from expectations.results import Result, Validation
 from expectations.suite import Suite, read_suite
 from exports.candidate import Candidate, build_candidate
 from exports.card import ExportCard, read_export_card
+from exports.lineage import Lineage, Origin
 from exports.log import ReleaseLog
 from exports.metadata import Context, Mart, MartColumn, Publisher, SourceNote
 from exports.plan import Gate
 from exports.release import Release, publish
 from exports.schemas import SchemaStore
+from exports.terms import Terms
 from raw_sources import boundaries
+from raw_sources.agreements import AUDIENCES, Agreement, Grain
 from raw_sources.database import DuckDBSettings, connect
 
+SOURCE = "ville_mesures"
 SETTINGS = DuckDBSettings(memory_limit="500MB")
 
 CARD = """
@@ -109,6 +113,7 @@ class World:
     mart: Mart
     context: Context
     suite: Suite
+    terms: Terms
 
     @property
     def database(self) -> Path:
@@ -116,7 +121,8 @@ class World:
 
     @property
     def public(self) -> Path:
-        return self.data / "public"
+        """The tree of the audience that the terms are for."""
+        return self.data / self.terms.audience
 
     @property
     def log(self) -> ReleaseLog:
@@ -147,6 +153,7 @@ class World:
             self.card,
             self.mart,
             self.context,
+            self.terms,
             self.database,
             SETTINGS,
             self.gate,
@@ -181,7 +188,7 @@ def make_world(
     suite_path.write_text(SUITE, encoding="utf-8")
     mart = Mart("street", "measures", "street.measures", tuple(_column(*one) for one in COLUMNS), "period_month")
     card = write_card(data / "card.yml", columns, version, monthly_above)
-    world = World(data, card, mart, make_context(synthetic), read_suite(suite_path))
+    world = World(data, card, mart, make_context(synthetic), read_suite(suite_path), make_terms())
     world.database.parent.mkdir()
     with connect(world.database, SETTINGS) as connection:
         fill(connection)
@@ -201,7 +208,7 @@ def write_card(
 
 def make_context(synthetic: bool = False) -> Context:
     """Return the context of an invented town."""
-    note = SourceNote("ville_mesures", "Mesures", "Ville", "ODbL-1.0", "Ville de Test", "https://example.org/mesures")
+    note = SourceNote(SOURCE, "Mesures", "Ville", "ODbL-1.0", "Ville de Test", "https://example.org/mesures")
     return Context(
         territory="testville",
         title_fr="Testville",
@@ -213,6 +220,20 @@ def make_context(synthetic: bool = False) -> Context:
         sources=(note,),
         bbox=(2.0, 48.0, 3.0, 49.0),
         time_zone="Europe/Paris",
+    )
+
+
+def make_terms(audience: str = "public", leaves: str = "everything", teller: str | None = None) -> Terms:
+    """Return terms under which every column comes from the one source, of which ``leaves`` leaves for anybody."""
+    origin = {name: frozenset({Origin(SOURCE, name, "value", teller, (f"raw.{name}", name))}) for name, _, _ in COLUMNS}
+    agreement = Agreement(dict.fromkeys(AUDIENCES, leaves), Grain(), (), None, "Open data.", None, "the card")
+    return Terms(
+        audience=audience,
+        today=datetime.date(2024, 5, 2),
+        lineage=Lineage("street.measures", origin),
+        agreements={SOURCE: agreement},
+        licences={SOURCE: "ODbL-1.0"},
+        personal={},
     )
 
 

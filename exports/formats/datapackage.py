@@ -19,7 +19,12 @@ from exports.metadata import Context
 
 FILE_NAME = "datapackage.json"
 PROFILES = "https://datapackage.org/profiles/2.0/"
-LICENCE_TITLES = {"ODbL-1.0": "Open Data Commons Open Database License v1.0", "etalab-2.0": "Licence Ouverte 2.0"}
+LICENCE_TITLES = {
+    "ODbL-1.0": "Open Data Commons Open Database License v1.0",
+    "etalab-2.0": "Licence Ouverte 2.0",
+    "LicenseRef-internal": "Usage interne : ne peut être rediffusé",
+    "LicenseRef-partner": "Usage du partenaire : ne peut être rediffusé",
+}
 DIALECTS: dict[str, Dialect] = {CSV.name: CSV, EXCEL_FR.name: EXCEL_FR}
 RESOURCE_TITLES = {
     "parquet": ("Parquet, pour l'analyse", "Parquet, for analysis"),
@@ -33,8 +38,10 @@ RESOURCE_TITLES = {
 
 
 def licence_note(identifier: str) -> dict[str, str]:
-    """Return a licence as Data Package names it, from its SPDX identifier."""
+    """Return a licence as Data Package names it, from its SPDX identifier; terms of our own have no page."""
     title = LICENCE_TITLES.get(identifier, identifier)
+    if identifier.startswith("LicenseRef-"):
+        return {"name": identifier, "title": title}
     return {"name": identifier, "path": f"https://spdx.org/licenses/{identifier}.html", "title": title}
 
 

@@ -1,4 +1,4 @@
-"""One asset per published dataset.
+"""One asset per published dataset, with its releases to all of its audiences.
 
 The gate, the files and the switch of the tree belong to ``exports``; a blocking check protects only the run that it
 belongs to (pitfall D1), so each release looks for its own certificate.
@@ -10,6 +10,7 @@ import dagster as dg
 
 from exports.card import ExportCard
 from orchestration.assets.names import mart_key, owner, release_key
+from orchestration.assets.origins import origins_table
 from orchestration.marts import MartNode
 from orchestration.project import Project
 from orchestration.releasing import mart_of
@@ -49,9 +50,24 @@ def _release_asset(project: Project, card: ExportCard, node: MartNode) -> dg.Ass
                 "schema version": released.version,
                 "previous release": released.previous or "none",
                 "new": released.new,
-                "folder": f"public/{released.folder}",
+                "releases": dg.MetadataValue.md(_by_audience(run, card)),
+                "origins": origins_table(run.lineage(node), card.columns),
             },
             data_version=dg.DataVersion(released.release),
         )
 
     return publish
+
+
+def _by_audience(run: Run, card: ExportCard) -> str:
+    """Return a table of what was released to whom; the folder is that of DATA."""
+    lines = [
+        f"| {audience} | {one.rows} | {one.release} | {_folder(run, audience)}/{one.folder} |"
+        for (audience, slug), one in run.shared.items()
+        if slug == card.slug
+    ]
+    return "\n".join(["| audience | rows | release | folder |", "|---|---|---|---|", *lines])
+
+
+def _folder(run: Run, audience: str) -> str:
+    return run.workspace.tree_of(audience).relative_to(run.workspace.data).as_posix()
