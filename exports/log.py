@@ -7,15 +7,16 @@ or the published tree loses no byte. Building files belongs in ``candidate``, th
 
 from __future__ import annotations
 
-import json
-import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from raw_sources import journal
 from raw_sources.boundaries import boundary
-from raw_sources.errors import MachineryError
-from raw_sources.files import sync_folder
+
+if TYPE_CHECKING:
+    from exports.withdrawals import Withdrawal
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,18 @@ class Entry:
 
 
 class ReleaseLog:
-    """The logs of all datasets of a DATA folder: ``<root>/<slug>.jsonl``."""
+    """The logs of all datasets released to one audience: ``<root>/<slug>.jsonl``.
 
-    def __init__(self, root: Path) -> None:
+    A withdrawn release keeps its line and its place in history; ``withdrawals`` say which ones they are.
+    """
+
+    def __init__(self, root: Path, withdrawals: Sequence[Withdrawal] = ()) -> None:
         self.root = root
+        self._withdrawals = withdrawals
+
+    def withdrawals(self, slug: str) -> list[Withdrawal]:
+        """Return the decisions by which releases of ``slug`` were taken down, oldest first."""
+        return [one for one in self._withdrawals if one.slug == slug]
 
     def slugs(self) -> list[str]:
         """Return the datasets that were ever released, sorted."""
@@ -87,10 +96,7 @@ class ReleaseLog:
     def entries(self, slug: str) -> list[Entry]:
         """Return the releases of ``slug``, oldest first. A last line cut by a kill was never committed: left out."""
         path = self._path(slug)
-        if not path.exists():
-            return []
-        lines = path.read_bytes()[: _committed(path)].splitlines()
-        return [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
+        return [_parse(record, path, number) for number, record in enumerate(journal.records(path), start=1)]
 
     def last(self, slug: str) -> Entry | None:
         """Return the newest release of ``slug``, or None before the first."""
@@ -99,37 +105,19 @@ class ReleaseLog:
 
     def append(self, entry: Entry) -> None:
         """Append ``entry`` durably."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        path = self._path(entry.slug)
         boundary("release.log.before")
-        line = json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True) + "\n"
-        with path.open("r+b" if path.exists() else "w+b") as stream:
-            stream.truncate(_committed(path))
-            stream.seek(0, os.SEEK_END)
-            stream.write(line.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        sync_folder(self.root)
+        journal.append(self._path(entry.slug), asdict(entry))
         boundary("release.log.after")
 
     def _path(self, slug: str) -> Path:
         return self.root / f"{slug}.jsonl"
 
 
-def _committed(path: Path) -> int:
-    """Return the length in bytes of the complete lines of the file at ``path``."""
-    return path.read_bytes().rfind(b"\n") + 1
-
-
-def _parse(line: bytes, path: Path, number: int) -> Entry:
+def _parse(record: dict[str, Any], path: Path, number: int) -> Entry:
     try:
-        return _entry(json.loads(line))
-    except (ValueError, KeyError, TypeError) as error:
-        raise MachineryError(
-            "this line of the release log cannot be read.",
-            where=f"{path}:{number}",
-            hint="Restore the file from a backup: releases are replayed from it.",
-        ) from error
+        return _entry(record)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise journal.unreadable(path, number) from error
 
 
 def _entry(value: dict[str, Any]) -> Entry:

@@ -13,6 +13,7 @@ from pathlib import Path
 from exports.candidate import SUMS_FILE, Candidate
 from exports.log import Entry, ReleaseLog
 from exports.tree import LATEST, Trees, files_below, link_folder, release_folder
+from exports.withdrawals import withdrawn_releases
 from raw_sources.files import sha256_file
 
 
@@ -55,10 +56,12 @@ def publish(candidate: Candidate, public: Path, log: ReleaseLog) -> Release:
 def _switch(candidate: Candidate, public: Path, log: ReleaseLog) -> None:
     trees = Trees(public)
     work = trees.begin()
+    down = withdrawn_releases(log.withdrawals(candidate.entry.slug))
     for entry in log.entries(candidate.entry.slug):
         folder = candidate.folder.parent / entry.release
         target = work / release_folder(entry.slug, entry.version, entry.release)
-        if folder != candidate.folder and not target.exists() and _is_whole(folder, entry):
+        wanted = folder != candidate.folder and entry.release not in down
+        if wanted and not target.exists() and _is_whole(folder, entry):
             link_folder(folder, target)
     entry = candidate.entry
     # Either may be there already: latest of the last release, and a release that was damaged in the published tree.

@@ -69,6 +69,12 @@ class Trees:
         """Return the tree that readers see now, or None before the first release."""
         return self.pointer.resolve() if self.pointer.is_dir() else None
 
+    def others(self) -> list[Path]:
+        """Return the trees that are kept beside the current one, oldest first."""
+        current = self.current()
+        trees = [self.folder / f"{self.pointer.name}-{number}" for number in sorted(self._numbers())]
+        return [tree for tree in trees if tree.is_dir() and (current is None or tree.resolve() != current)]
+
     def begin(self) -> Path:
         """Return a new tree under a working name, holding links to all files of the current one."""
         number = max(self._numbers(), default=0) + 1

@@ -21,12 +21,20 @@ def run_resource(settings: Settings, project: Project) -> dg.ResourceDefinition:
         log = context.log
         with alone_at_work(settings.workspace):
             remember_territory(project, settings.workspace)
-            yield Run(
+            own = Run(
                 project,
                 settings.workspace,
                 extracts=settings.extracts,
                 report=(lambda message: log.info(message)) if log else print,
             )
+            own.settle()
+            own.say_what_ended()
+            for notice in own.notices:
+                own.report(notice)
+            yield own
+            if own.certificates:
+                own.describe_restricted()
+                own.describe_lineage()
 
     return run
 

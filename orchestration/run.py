@@ -8,24 +8,32 @@ imported by the steps that need them: a run that finds nothing to do must not pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration import receiving
+from orchestration.audiences import audiences_of, notices, today_in
 from orchestration.project import Project
 from orchestration.receiving import Received
 from orchestration.timing import Stopwatch
 from orchestration.warehouse import Delivery
 from orchestration.workspace import Workspace
-from raw_sources.errors import HalleError
+from raw_sources.agreements import EVERYTHING, INTERNAL, PUBLIC
+from raw_sources.errors import GateClosed, HalleError
 
 if TYPE_CHECKING:
     from expectations.certificate import Certificate
+    from exports.card import ExportCard
+    from exports.lineage import Lineage, Tracer
     from exports.release import Release
+    from orchestration.analysts import View
     from orchestration.dbt_runs import NodeResult
     from orchestration.marts import MartNode
+
+JUDGING = "lineage and agreements"
 
 
 def silent(_message: str) -> None:
@@ -36,7 +44,8 @@ def silent(_message: str) -> None:
 class Run:
     """A run over one territory. ``sources`` and ``themes`` limit what is received and built (None: everything).
 
-    ``heard`` is what the territory's syndicate has already received in this process.
+    ``heard`` is what the territory's syndicate has already received in this process. ``shared`` and ``kept_in`` are by
+    audience and dataset: what was released, and why nothing was; ``notices`` are said, and are nothing wrong.
     """
 
     project: Project
@@ -50,13 +59,16 @@ class Run:
     heard: Mapping[str, Received] = field(default_factory=dict)
     received: dict[str, Received] = field(default_factory=dict)
     certificates: dict[str, Certificate] = field(default_factory=dict)
-    releases: dict[str, Release] = field(default_factory=dict)
+    shared: dict[tuple[str, str], Release] = field(default_factory=dict)
     empty: set[str] = field(default_factory=set)
-    withheld: dict[str, str] = field(default_factory=dict)
+    kept_in: dict[tuple[str, str], str] = field(default_factory=dict)
+    withdrawn: dict[tuple[str, str], str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     _loaded: dict[str, list[Delivery]] = field(default_factory=dict)
     _marts: dict[str, MartNode] | None = None
+    _tracer: Tracer | None = None
     _as_of: date | None = None
 
     def chosen_sources(self) -> list[str]:
@@ -83,6 +95,8 @@ class Run:
         """
         if source not in self._loaded:
             self.received[source] = self._land(source)
+            if self.received[source].erased:
+                self.notice(f"erased earlier, and left out: {self.received[source].erased} files of {source}")
             with self.stopwatch.stage("loading"):
                 self._loaded[source] = receiving.load(self.project, self.workspace, source, self.report)
         return self.received[source], self._loaded[source]
@@ -130,15 +144,22 @@ class Run:
 
     def build(self, theme: str) -> list[NodeResult]:
         """Build the models of one theme and refresh the analysts' copy, whatever came out."""
-        from orchestration import analysts, modelling
+        from orchestration import modelling
 
         self.as_of()
         self.report(f"{theme}: building models")
         with self.stopwatch.stage("dbt"):
             results = modelling.build_theme(self.project, self.workspace, theme)
-        with self.stopwatch.stage("analysts' copy"):
-            analysts.refresh(self.workspace, self.marts().values())
+        self._tracer = None  # the models of this theme have just been compiled again
+        self.refresh_analysts_copy()
         return results
+
+    def refresh_analysts_copy(self) -> None:
+        """Bring the analysts' copy up to date, with what the authority itself may see."""
+        from orchestration import analysts
+
+        with self.stopwatch.stage("analysts' copy"):
+            analysts.refresh(self.workspace, self.marts().values(), self._internal_view, self._withheld_within())
 
     def validate(self, mart: str) -> Certificate:
         """Return the certificate of the mart's present content."""
@@ -150,23 +171,124 @@ class Run:
         return self.certificates[mart]
 
     def release(self, slug: str) -> Release | None:
-        """Publish one dataset; None when nothing may leave. Raises GateClosed when its content is not certified."""
-        from exports.plan import NothingMayLeave, NothingToRelease
+        """Publish one dataset to each of its audiences; None when nothing may leave, to anybody.
+
+        One that is refused does not stop the others. Raises GateClosed when one was, or the content is not certified.
+        """
         from orchestration import releasing
 
         card = self.project.export_cards[slug]
         node = releasing.mart_of(card, self.marts())
         self.report(f"{slug}: publishing")
+        refused: list[HalleError] = []
+        for audience in audiences_of(self.project, card, self.today()):
+            try:
+                self._release(card, node, audience)
+            except HalleError as problem:
+                refused.append(problem)
+        if refused:
+            raise refused[0] if len(refused) == 1 else GateClosed(" ".join(map(str, refused)))
+        return self.releases.get(slug)
+
+    def _release(self, card: ExportCard, node: MartNode, audience: str) -> None:
+        from exports.plan import NothingMayLeave, NothingToRelease, Withdrawn
+        from orchestration import releasing
+
+        timed = partial(self.stopwatch.stage, JUDGING)
+        agreed = replace(releasing.terms(self.project, self.lineage(node), audience, self.today()), timed=timed)
         with self.stopwatch.stage("export"):
             try:
-                self.releases[slug] = releasing.release(self.project, self.workspace, card, node, self.as_of())
+                released = releasing.release(self.project, self.workspace, card, node, self.as_of(), agreed)
             except NothingMayLeave as withheld:
-                self.withheld[slug] = str(withheld)
-                return None
+                self.kept_in[audience, card.slug] = str(withheld)
+            except Withdrawn as taken_down:
+                self.withdrawn[audience, card.slug] = str(taken_down)
             except NothingToRelease:
-                self.empty.add(slug)
-                return None
-        return self.releases[slug]
+                self.empty.add(card.slug)
+            else:
+                self.shared[audience, card.slug] = released
+
+    def lineage(self, node: MartNode) -> Lineage:
+        """Return from which raw columns the mart comes; its models have been compiled."""
+        with self.stopwatch.stage(JUDGING):
+            return self.tracer().lineage(node.mart.relation)
+
+    def tracer(self) -> Tracer:
+        """Return what traces the relations of the models, as they were compiled last."""
+        from orchestration import lineage
+
+        if self._tracer is None:
+            self._tracer = lineage.tracer(self.project, self.workspace)
+        return self._tracer
+
+    def _withheld_within(self) -> list[str]:
+        """Return the sources of which the authority itself may not see everything: an agreement that has ended."""
+        enabled = self.project.enabled.items()
+        return [name for name, card in enabled if card.agreement.allows(INTERNAL, self.today()) != EVERYTHING]
+
+    def _internal_view(self, node: MartNode) -> View:
+        from orchestration import analysts
+
+        withheld = self._withheld_within()
+        if not withheld:
+            return analysts.whole(node)
+        shown = analysts.view_of(node, self.lineage(node), withheld)
+        hidden = [column.name for column in node.mart.columns if column.name not in shown.columns]
+        if hidden:
+            self.notice(
+                f"{node.key} is in the analysts' copy without {', '.join(hidden)}: "
+                f"the agreements of {', '.join(withheld)} do not let the authority see them."
+            )
+        return shown
+
+    def settle(self) -> None:
+        """Finish what was asked of DATA besides runs, and erase what is past its time; called before receiving."""
+        from orchestration.retention import settle
+
+        for sentence in settle(self.project, self.workspace, self.now):
+            self.notice(sentence)
+
+    def notice(self, sentence: str) -> None:
+        """Keep a sentence to say at the end, once: nothing is wrong."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+
+    @property
+    def releases(self) -> dict[str, Release]:
+        """The releases of this run by dataset: those to the public, else those to the only or first audience."""
+        first = {slug: one for (_, slug), one in reversed(self.shared.items())}
+        return first | {slug: one for (audience, slug), one in self.shared.items() if audience == PUBLIC}
+
+    @property
+    def withheld(self) -> dict[str, str]:
+        """Why nothing of a dataset was released to some audience, by dataset."""
+        found: dict[str, list[str]] = {}
+        for (_, slug), sentence in self.kept_in.items():
+            found.setdefault(slug, []).append(sentence)
+        return {slug: " ".join(sentences) for slug, sentences in found.items()}
+
+    def today(self) -> date:
+        """Return the day by the wall clock, in the territory's legal time: agreements and decisions end by it."""
+        return today_in(self.project.territory, self.now)
+
+    def say_what_ended(self) -> None:
+        """Keep a sentence for each agreement and each decision to share that is not in force."""
+        for sentence in notices(self.project, self.today()):
+            self.notice(sentence)
+
+    def describe_restricted(self) -> None:
+        """Write the internal catalogue of what the public does not see."""
+        from orchestration import restricted
+
+        restricted.write_catalogue(self.project, self.workspace, self.marts(), self.today())
+
+    def describe_lineage(self) -> None:
+        """Write from which raw columns each mart comes, for the authority."""
+        from orchestration import lineage
+
+        with self.stopwatch.stage(JUDGING):
+            traced = {key: self.tracer().lineage(node.mart.relation) for key, node in self.marts().items()}
+            lineage.write_lineage(self.workspace, traced)
 
     def note(self, problem: HalleError | str) -> None:
         """Keep a problem for the summary, once."""

@@ -57,12 +57,17 @@ def run_territory(run: Run) -> Outcome:
             run.extracts = sample_extracts(project, workspace)
         if run.extracts is not None:
             check_extracts(project, run.extracts)
+        run.settle()
+        run.say_what_ended()
         run.receive_all()
         themes = run.chosen_themes()
-        inputs = staleness.inputs_digest(project, workspace, run.asked_as_of)
+        inputs = staleness.inputs_digest(project, workspace, run.asked_as_of, run.today())
         if not run.refusals() and staleness.is_up_to_date(workspace, inputs, themes):
             return Outcome(run, 0, nothing_new=True, seconds=perf_counter() - started)
         _execute(run, themes)
+        _cleanse(run)
+        run.describe_restricted()
+        run.describe_lineage()
         status = run.status()
         staleness.record_run(workspace, LastRun(inputs, status, run.as_of().isoformat(), themes))
         return Outcome(run, status, ledger=_ledger(run), seconds=perf_counter() - started)
@@ -73,14 +78,23 @@ def _execute(run: Run, themes: list[str]) -> None:
     run.report("starting Dagster and dbt")
     with run.stopwatch.stage("orchestration"):
         from orchestration.building import build_definitions
-        from orchestration.dagster_home import prepare_home
+        from orchestration.dagster_home import keep_history_without_waiting, prepare_home
         from orchestration.resources import fixed_run
 
         os.environ["DAGSTER_HOME"] = str(prepare_home(run.workspace))
+        keep_history_without_waiting()
         run.marts()
         definitions = build_definitions(run.project, run.workspace, fixed_run(run))
         for name in _job_names(run, themes):
             _note_failures(run, _execute_job(definitions, name))
+
+
+def _cleanse(run: Run) -> None:
+    """Have the databases written again after an erasure, once every model has forgotten what was erased."""
+    if run.themes is None and run.sources is None and not run.problems:
+        from orchestration.erasing import cleanse
+
+        cleanse(run.workspace)
 
 
 def _job_names(run: Run, themes: list[str]) -> list[str]:

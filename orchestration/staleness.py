@@ -14,8 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from orchestration.audiences import expired_today, released_to
+from orchestration.interventions import interventions_digest
 from orchestration.project import TOLERANCES, Project
 from orchestration.workspace import PROJECT, Workspace
+from raw_sources.decisions import FILE_NAME as DECISIONS
 from raw_sources.errors import ConfigurationError
 from raw_sources.files import canonical_json, read_json, sha256_file, sha256_text, write_json
 from raw_sources.territory import FILE_NAME, Territory
@@ -65,10 +68,12 @@ def remembered_shared(workspace: Workspace) -> Path | None:
     return (workspace.data / known["shared"]).resolve() if "shared" in known else None
 
 
-def inputs_digest(project: Project, workspace: Workspace, asked_as_of: date | None) -> str:
-    """Return the digest of everything that a run's outputs depend on."""
+def inputs_digest(project: Project, workspace: Workspace, asked_as_of: date | None, today: date) -> str:
+    """Return the digest of everything that a run's outputs depend on; ``today`` counts by what is no longer agreed."""
     parts: dict[str, Any] = {
         "receipts": [path.name for path in _receipts(project, workspace)],
+        "interventions": interventions_digest(workspace),
+        "expired": expired_today(project, today),
         "code": code_digest(),
         "territory": territory_digest(project.territory),
         "as_of": asked_as_of.isoformat() if asked_as_of else None,
@@ -89,12 +94,13 @@ def code_digest() -> str:
 
 
 def territory_digest(territory: Territory) -> str:
-    """Return the digest of what a territory declares: its file, and its rooms of the same names as the product's.
+    """Return the digest of what a territory declares: its files, and its rooms of the same names as the product's.
 
     Other folders beside them, such as extracts and DATA itself, are no declarations.
     """
     rooms = [folder_digest(territory.folder / room) for room in (*CODE, TOLERANCES)]
-    return sha256_text("\n".join([sha256_file(territory.folder / FILE_NAME), *rooms]))
+    files = [territory.folder / FILE_NAME, territory.folder / DECISIONS]
+    return sha256_text("\n".join([*(sha256_file(path) for path in files if path.is_file()), *rooms]))
 
 
 def folder_digest(folder: Path) -> str:
@@ -119,4 +125,6 @@ def is_up_to_date(workspace: Workspace, inputs: str, themes: list[str]) -> bool:
     last = last_run(workspace)
     if last is None or last.status != 0 or last.inputs != inputs or not set(themes) <= set(last.themes):
         return False
-    return workspace.warehouse.is_file() and workspace.public.exists() and workspace.analysts_copy.is_file()
+    trees = [workspace.tree_of(audience) for audience in released_to(workspace)]
+    made = [workspace.warehouse, workspace.analysts_copy, *trees]
+    return bool(trees) and all(path.exists() for path in made)

@@ -25,10 +25,19 @@ GLOBE = (-180.0, -90.0, 180.0, 90.0)
 
 
 @dataclass(frozen=True)
+class Office:
+    """Who answers for something, and the address to write to."""
+
+    name: str
+    contact: str
+
+
+@dataclass(frozen=True)
 class Territory:
     """An authority. ``bbox`` is (min_lon, min_lat, max_lon, max_lat) in degrees WGS84, ``reach_m`` is in metres.
 
-    Where the file gives no box it is the globe: no coordinate is judged by where it lies.
+    Where the file gives no box it is the globe: no coordinate is judged by where it lies. ``controller`` answers for
+    personal data, ``dpo`` is the data protection officer, None where the file names none.
     """
 
     name: str
@@ -48,6 +57,8 @@ class Territory:
     feeds: dict[str, Feed]
     folder: Path
     digest: str
+    controller: Office
+    dpo: Office | None = None
 
     def match(self, relative_path: str | PurePath) -> list[tuple[str, FilePattern]]:
         """Return every enabled source that takes the file, with its pattern; more than one is an ambiguity."""
@@ -138,6 +149,8 @@ def _territory(document: Document, folder: Path, offered: Mapping[str, Feed]) ->
         feeds={source: feed_of(source, entry or {}, offered.get(source)) for source, entry in value["feeds"].items()},
         folder=folder,
         digest=document.digest,
+        controller=Office(**value.get("controller", {"name": value["publisher"]["name"], "contact": value["contact"]})),
+        dpo=Office(**value["dpo"]) if "dpo" in value else None,
     )
 
 
