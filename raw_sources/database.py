@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ def configuration(settings: DuckDBSettings) -> dict[str, str | bool | int | floa
 @contextmanager
 def connect(path: Path | None, settings: DuckDBSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the database at ``path`` (in memory when None), in UTC, and close it at the end of the block."""
+    import duckdb  # not before it is needed: the collector reads declarations, and no database
+
     connection = duckdb.connect(str(path) if path else ":memory:", config=configuration(settings))
     try:
         connection.execute("set TimeZone = 'UTC'")  # not a connection option: ICU is loaded after the file is opened

@@ -6,6 +6,7 @@ Only the transfer is here: what the bytes mean, whether they are accepted and wh
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,12 +28,16 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from raw_sources.addresses import Address, address_of, masked
 from raw_sources.errors import DeliveryRefused, Unreachable
 from raw_sources.unpacking import safe_name
 
+NAMELESS = "delivery"
 TRY_AGAIN_STATUSES = frozenset({408, 429, *range(500, 600)})
 PLAIN_ENCODINGS = ("", "identity", "gzip", "x-gzip")  # gzip is kept as received and opened like any .gz file
 STRONG_DATE_AFTER = timedelta(seconds=60)  # RFC 9110 §8.8.2.2: an older Last-Modified cannot hide a second change
+# The client would log whole addresses, with their tokens.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 LATER = "The last delivery stays in use; try again later, or check the address in the territory file."
 
 
@@ -84,7 +89,8 @@ class _GiveUpError(Exception):
 class _Transfer:
     """What successive attempts share: the part received so far and the validator that it belongs to."""
 
-    url: str
+    address: Address
+    name: str
     path: Path
     max_bytes: int
     deadline: float
@@ -105,11 +111,11 @@ def fetch(
     """Bring the bytes at ``url`` into the file ``out``; None when they are those that ``known`` describes (304).
 
     The bytes are those on the wire, undecoded. Raises ``Unreachable`` after the last attempt, at once on an answer
-    that will not change (4xx but 408 and 429, too many redirects, another scheme), and ``DeliveryRefused`` beyond
-    ``max_bytes``.
+    that will not change (4xx but 408 and 429, too many redirects, another scheme) or an address that lacks its token,
+    and ``DeliveryRefused`` beyond ``max_bytes``.
     """
     options = options or FetchOptions()
-    transfer = _Transfer(url, out, max_bytes, time.monotonic() + options.total_seconds)
+    transfer = _Transfer(address_of(url), shown(url), out, max_bytes, time.monotonic() + options.total_seconds)
     retrying = Retrying(
         retry=retry_if_exception_type(_TryAgainError),
         stop=stop_any(stop_after_attempt(options.attempts), stop_before_delay(options.total_seconds)),
@@ -121,19 +127,19 @@ def fetch(
             transfer.restart()
             return retrying(_attempt, client, transfer, known, options)
     except _GiveUpError as error:
-        raise Unreachable(f"the address gave no data: {error}.", where=shown(url), hint=LATER) from error
+        raise Unreachable(f"the address gave no data: {error}.", where=transfer.name, hint=LATER) from error
     except _TryAgainError as error:
         attempts = retrying.statistics["attempt_number"]
         what = f"the address gave no data in {attempts} attempt{'s' if attempts > 1 else ''}; the last reason: {error}."
-        raise Unreachable(what, where=shown(url), hint=LATER) from error
+        raise Unreachable(what, where=transfer.name, hint=LATER) from error
 
 
 def shown(url: str) -> str:
-    """Return ``url`` fit for receipts and messages: without user, password and fragment."""
+    """Return ``url`` fit for receipts and messages: without user, password, tokens and fragment."""
     try:
-        return str(httpx.URL(url).copy_with(username=None, password=None, fragment=None))
+        return str(httpx.URL(masked(url)).copy_with(username=None, password=None, fragment=None))
     except httpx.InvalidURL:
-        return safe_name(url)
+        return safe_name(masked(url))
 
 
 def _client(options: FetchOptions) -> httpx.Client:
@@ -162,12 +168,12 @@ def _attempt(
 ) -> Fetched | None:
     """Ask once, and sort what goes wrong into passing and lasting."""
     try:
-        with client.stream("GET", transfer.url, headers=_request_headers(transfer, known)) as response:
+        with client.stream("GET", transfer.address.full, headers=_request_headers(transfer, known)) as response:
             if response.status_code == httpx.codes.NOT_MODIFIED and known is not None and not transfer.received:
                 return None
             _accept(response, transfer)
             _receive(response, transfer)
-            return Fetched(transfer.path, _file_name(response), transfer.validators)
+            return Fetched(transfer.path, _file_name(response, transfer.address), transfer.validators)
     except httpx.ConnectTimeout as error:
         raise _TryAgainError(f"no connection within {options.connect_seconds:g} s") from error
     except httpx.TimeoutException as error:
@@ -177,7 +183,7 @@ def _attempt(
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise _GiveUpError("it is, or leads to, something other than an http or https address") from error
     except httpx.RequestError as error:
-        raise _TryAgainError(str(error) or type(error).__name__) from error
+        raise _TryAgainError(transfer.address.hide(str(error)) or type(error).__name__) from error
 
 
 def _request_headers(transfer: _Transfer, known: Validators | None) -> dict[str, str]:
@@ -275,17 +281,18 @@ def _date(headers: Mapping[str, str], name: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _file_name(response: httpx.Response) -> str:
-    """Return the name in Content-Disposition, else the end of the final address, made harmless."""
+def _file_name(response: httpx.Response, address: Address) -> str:
+    """Return the name in Content-Disposition, else the end of the final address, made harmless; never a token."""
     header = Message()
     header["Content-Disposition"] = response.headers.get("Content-Disposition", "")
-    return safe_name(header.get_filename() or unquote(response.url.path.rstrip("/").rsplit("/", 1)[-1]))
+    name = header.get_filename() or unquote(response.url.path.rstrip("/").rsplit("/", 1)[-1])
+    return NAMELESS if address.tells(name) else safe_name(name)
 
 
 def _too_big(transfer: _Transfer) -> DeliveryRefused:
     """Say that the answer passes the card's limit."""
     return DeliveryRefused(
         f"the address sends more than the {transfer.max_bytes} bytes that the source card allows.",
-        where=shown(transfer.url),
+        where=transfer.name,
         hint="Check the address, or raise max_bytes in the card.",
     )

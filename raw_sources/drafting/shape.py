@@ -25,6 +25,7 @@ from raw_sources.readers.json_stream import LINES, Broken, Envelope, Form, Recor
 from raw_sources.readers.lines import MAX_LINE_BYTES
 from raw_sources.readers.match import distinct, normalise
 from raw_sources.readers.sniff import kind_of
+from raw_sources.readers.waze import holds_snapshots, lists_of
 
 HEAD_BYTES = 1 << 18
 HEAD_ROWS = 400
@@ -268,6 +269,13 @@ def headers_of(names: Sequence[str], above: Sequence[Row], *, by_position: bool)
 
 
 def _json_shape(path: Path) -> Shape:
+    if holds_snapshots(path):
+        hint = "Enable it under feeds in the territory file; docs/waze.md says how it is collected."
+        raise refusal(
+            path,
+            f"this is the feed of Waze for Cities ({lists_of(path)}), which the card waze_evenements describes",
+            hint,
+        )
     encoding = find_encoding(path, None)
     envelope, seen = _json_sample(path, encoding, None)
     records = [found.value for found in seen if isinstance(found, Record)]

@@ -45,6 +45,12 @@ def _inspect(path: Path, card: Card) -> Match:
     from raw_sources.readers.sniff import kind_of
 
     kind = kind_of(path)
+    if any(layout.form == "waze" for layout in card.layouts):
+        from raw_sources.readers.waze import inspect_waze, refuse_xml
+
+        if kind == "xml":
+            raise refuse_xml(path)
+        return inspect_waze(path, card, [layout for layout in card.layouts if layout.form == "waze"])
     if kind == "json":
         return _inspect_json(path, card)
     if kind == "spreadsheet":
@@ -129,6 +135,10 @@ def _read(
         from raw_sources.readers.xml_records import read_xml
 
         return read_xml(path, match, card, delivery_id, raw_out, malformed_out)
+    if match.layout.form == "waze":
+        from raw_sources.readers.waze import read_waze
+
+        return read_waze(path, match, card, delivery_id, raw_out, malformed_out)
     from raw_sources.readers.json_records import read_json
 
     return read_json(path, match, card, delivery_id, raw_out, malformed_out, _unwrap(match))
@@ -161,6 +171,11 @@ def clean(path: Path, match: Match, card: Card, out: Path) -> None:
         from raw_sources.readers.xml_records import clean_xml
 
         clean_xml(path, match, card, out)
+        return
+    if match.layout.form == "waze":
+        from raw_sources.readers.waze import clean_waze
+
+        clean_waze(path, match, card, out)
         return
     from raw_sources.readers.json_records import clean_json
 

@@ -11,7 +11,8 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from raw_sources.card import Card
-from raw_sources.readers.json_stream import as_text, decoded
+from raw_sources.readers.json_stream import decoded
+from raw_sources.readers.json_text import as_text
 from raw_sources.readers.match import claims, normalise
 from raw_sources.readers.paths import Header, Steps, cell, walk, without
 

@@ -24,10 +24,9 @@ from raw_sources.readers.json_stream import (
     Envelope,
     Form,
     Record,
-    as_text,
-    compact,
     stream_records,
 )
+from raw_sources.readers.json_text import as_text, compact
 from raw_sources.readers.match import Match, Names, ReadCount, match_names, quoted
 from raw_sources.readers.writer import RawWriter, raw_columns
 

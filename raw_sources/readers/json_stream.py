@@ -12,11 +12,11 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from raw_sources.readers.encoding import byte_order_mark, is_wide
+from raw_sources.readers.json_text import DECODER
 from raw_sources.readers.writer import MAX_TEXT, shown
 
 CHUNK_BYTES = 1 << 20
@@ -28,15 +28,6 @@ WITHHELD = "record withheld"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NEXT_RECORD = re.compile(r"\}[ \t\r\n]*,[ \t\r\n]*(?=\{)")
 _ODD_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
-
-
-class Number(str):
-    """A number as the document writes it: ``524.0`` stays ``524.0``."""
-
-    __slots__ = ()
-
-
-_DECODER = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=Number)
 
 
 @dataclass(frozen=True)
@@ -64,30 +55,10 @@ class Envelope:
     members: dict[str, Any] = field(default_factory=dict)
 
 
-def compact(value: Any) -> str:
-    """Return ``value`` as JSON without blanks, characters beyond ASCII as they are, numbers as written."""
-    if isinstance(value, Number):
-        return str(value)
-    if isinstance(value, str):
-        return encode_basestring(value)
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{encode_basestring(key)}:{compact(member)}" for key, member in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(compact, value)) + "]"
-    return "null" if value is None else "true" if value is True else "false"
-
-
-def as_text(value: Any) -> str | None:
-    """Return a member as the text of a raw cell: texts and numbers as they are, nested values as compact JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    return compact(value)
-
-
 def decoded(text: str) -> Any:
     """Return the value that a text holds as JSON; None when it holds none, or one that could not be stored."""
     try:
-        value = _DECODER.decode(text)
+        value = DECODER.decode(text)
         return None if _odd_character(value) else value
     except (ValueError, RecursionError):
         return None
@@ -147,7 +118,7 @@ class _Window:
         """Decode the value that begins here and move after it; ValueError (or RecursionError) when there is none."""
         while True:
             try:
-                value, end = _DECODER.raw_decode(self.text, self.at)
+                value, end = DECODER.raw_decode(self.text, self.at)
             except json.JSONDecodeError:
                 if len(self.text) - self.at > MAX_RECORD:
                     raise ValueError(f"a value beyond the {MAX_RECORD} characters that a record may weigh") from None
@@ -268,7 +239,7 @@ def _lines(window: _Window, form: Form) -> Iterator[Record | Broken]:
             pass
         end = len(window.text) if end < 0 else end
         try:
-            value = _DECODER.decode(window.text[start:end])
+            value = DECODER.decode(window.text[start:end])
             window.at = end
             yield _checked(window, start, value, form)
         except (ValueError, RecursionError) as error:

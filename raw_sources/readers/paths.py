@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raw_sources.readers.json_stream import as_text, compact
+from raw_sources.readers.json_text import as_text, compact
 
 UP = ".."
 TEXT = "#text"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from raw_sources.card import Card, Layout
 from raw_sources.errors import DeliveryRefused
 from raw_sources.readers.json_records import Batch, Row
-from raw_sources.readers.json_stream import compact
+from raw_sources.readers.json_text import compact
 from raw_sources.readers.match import Match, Names, ReadCount, distinct, match_names, normalise, quoted
 from raw_sources.readers.workbook import Cell, Sheet, Workbook, open_workbook
 from raw_sources.readers.writer import RawWriter, raw_columns

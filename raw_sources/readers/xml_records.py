@@ -22,7 +22,8 @@ from raw_sources.card import Card, Layout
 from raw_sources.errors import DeliveryRefused
 from raw_sources.readers.encoding import byte_order_mark, canonical, is_wide
 from raw_sources.readers.json_records import SAMPLE_RECORDS, Batch, Row
-from raw_sources.readers.json_stream import Broken, Record, compact
+from raw_sources.readers.json_stream import Broken, Record
+from raw_sources.readers.json_text import compact
 from raw_sources.readers.match import Match, ReadCount, match_names, quoted
 from raw_sources.readers.paths import TEXT, Header, cell, walk, without
 from raw_sources.readers.writer import RawWriter, raw_columns

@@ -18,7 +18,8 @@ OTHER_LISTS = {
     "gbfs22_fixture_free_bike_status.json": "data/bikes (2 objects)",
     "gbfs23_voi_marseille_20231103_free_bike_status.json": "data/bikes (1466 objects)",
     "gbfs30_fixture_vehicle_status.json": "data/vehicles (2 objects)",
-    "waze_ccp_jakarta_20170503.json": "alerts (285 objects), irregularities (37 objects), jams (965 objects)",
+    # A card describes it, in a form of its own.
+    "waze_ccp_jakarta_20170503.json": "alerts (285), jams (965), irregularities (37)), which the card waze_evenements",
 }
 # file: read, refused in staging. Small files of each form and each oddity.
 LOADED = {
