@@ -162,7 +162,7 @@ def value_statuses_macro() -> str:
 def mappings_macro(cards: Iterable[Card]) -> str:
     """Return the macro ``mapping_of(source)``: what a territory says of the files whose columns it maps."""
     mappings = {
-        card.source: as_values(card.mapping or as_example(card.questions.roles))
+        card.source: as_values(card.mapping or as_example(card.questions))
         for card in sorted(cards, key=_source_of)
         if card.questions.roles
     }

@@ -57,6 +57,15 @@ class RejectsFormat(StrEnum):
     xlsx = "xlsx"
 
 
+class RegisterFormat(StrEnum):
+    """Forms of the register."""
+
+    all = "all"
+    html = "html"
+    csv = "csv"
+    json = "json"
+
+
 def main() -> None:
     """Run the command line; errors meant for people are printed as sentences, without a traceback."""
     try:
@@ -196,7 +205,27 @@ def land(
                 elif landed.receipt is not None:
                     word = "received" if landed.new else "already known"
                     typer.echo(f"{path.name}: {word}, delivery {landed.receipt.delivery_id}.")
+                elif landed.erased:
+                    typer.echo(f"{path.name}: erased before, not received again.")
     raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def collect(
+    source: Annotated[str, typer.Argument(help="Name of a polled source: the stem of its card.")],
+    once: Annotated[bool, typer.Option("--once", help="Poll once and end.")] = False,
+    every: Annotated[int | None, typer.Option(help="Seconds between two polls (default: the card's rhythm).")] = None,
+    lasting: Annotated[
+        str | None, typer.Option("--for", help="End after this ISO 8601 duration, such as PT8H (default: never).")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+    territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
+) -> None:
+    """Collect a polled feed, one bundle per hour; the next run takes the closed ones over."""
+    from orchestration.collecting import collect_source
+
+    say = partial(typer.echo, err=True)
+    raise typer.Exit(collect_source(territory, data, source, once=once, every=every, lasting=lasting, say=say))
 
 
 @app.command()
@@ -285,12 +314,15 @@ def template(
     territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
 ) -> None:
     """Write an empty spreadsheet with the columns of a source, which loads once it is filled."""
-    from raw_sources.templates import write_template
+    from raw_sources.templates import mapping_to_paste, write_template
 
     project, _ = _project(territory, data)
     path = out or Path(f"{source}.xlsx")
     # A table is asked of a producer before his source is enabled.
-    write_template(project.cards.get(source) or project.card(source), path)
+    card = project.cards.get(source) or project.card(source)
+    write_template(card, path)
+    if mapping := mapping_to_paste(card):
+        typer.echo(f"In territory.yml, unless the file has other headers:\n\n{mapping}")
     typer.echo(f"{path}: fill it, then `halle land {source} {path}`.")
 
 
@@ -306,6 +338,65 @@ def report(
 
     project, workspace = _project(territory, data)
     for path in write_report(project, workspace, project.card(source), out):
+        typer.echo(str(path))
+
+
+@app.command()
+def withdraw(
+    slug: Annotated[str, typer.Argument(help="Name of a dataset.")],
+    why: Annotated[str, typer.Option(help="The reason; it stands at the address for everybody to read.")],
+    version: Annotated[
+        str | None, typer.Argument(help="A release (2026-…) or a schema version (1.2.0); none: the whole dataset.")
+    ] = None,
+    audience: Annotated[str, typer.Option(help="public, internal or partner-NAME.")] = "public",
+    by: Annotated[str | None, typer.Option(help="Who decided: a service or a role, for the log.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Take a publication down for good; the address says so, and no later run brings it back."""
+    from orchestration.governance_console import print_withdrawn
+    from orchestration.locking import alone_at_work
+    from orchestration.withdrawing import withdraw as take_down
+
+    project, workspace = _project(None, data)
+    with alone_at_work(workspace):
+        now = datetime.now(UTC)
+        found = take_down(project, workspace, slug, version, audience=audience, why=why, by=by, now=now)
+    print_withdrawn(found, slug, workspace.tree_of(audience))
+
+
+@app.command()
+def erase(
+    source: Annotated[str, typer.Argument(help="Name of a source: the stem of its card.")],
+    why: Annotated[str, typer.Option(help="The reason, for the log.")],
+    by: Annotated[str | None, typer.Option(help="Who decided: a service or a role, for the log.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Erase for good what a source delivered and what was built with it; report what had been published."""
+    from orchestration.erasing import erasable_card, erase_source
+    from orchestration.governance_console import print_erased
+    from orchestration.locking import alone_at_work
+
+    project, workspace = _project(None, data)
+    card = erasable_card(project, workspace, source)
+    if not yes:
+        typer.confirm(f"Erase all that {source} delivered to {workspace.data}? This cannot be undone.", abort=True)
+    with alone_at_work(workspace):
+        print_erased(erase_source(workspace, card, why=why, by=by, now=datetime.now(UTC)))
+
+
+@app.command()
+def register(
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    form: Annotated[RegisterFormat, typer.Option("--format", help="Form of the register.")] = RegisterFormat.all,
+    data: Data = DEFAULT_DATA,
+    territory: Annotated[Path | None, typer.Option(help="Folder of a territory.yml (before the first run).")] = None,
+) -> None:
+    """Write the record of processing (GDPR, article 30) and the list of agreements."""
+    from orchestration.register import write_register
+
+    project, workspace = _project(territory, data)
+    for path in write_register(project, workspace, out, form.value, datetime.now(UTC)):
         typer.echo(str(path))
 
 

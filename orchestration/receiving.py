@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestration.project import Project
 from orchestration.warehouse import Delivery
 from orchestration.workspace import Workspace
+from raw_sources.addresses import masked
 from raw_sources.card import Card
 from raw_sources.errors import ConfigurationError, Unreachable
 from raw_sources.feeds import Feed, FilePattern
@@ -35,6 +36,11 @@ class Received:
     def new(self) -> int:
         """Deliveries that were not known before."""
         return sum(1 for one in self.landed if one.new)
+
+    @property
+    def erased(self) -> int:
+        """Files whose bytes were erased earlier, and were therefore not received again."""
+        return sum(1 for one in self.landed if one.erased)
 
     @property
     def refusals(self) -> list[str]:
@@ -82,8 +88,8 @@ def receive(
     for path in inbox_files(workspace, source):
         landed = landing.land_file(card, path, now=now, pattern=feed.pattern_for(path.name))
         received.landed += landed
-        if not any(one.refusal for one in landed):
-            path.unlink()  # its bytes are in the landing; a refused file stays with whoever dropped it
+        if any(one.forbidden for one in landed) or not any(one.refusal for one in landed):
+            path.unlink()  # in the landing, or not to be kept anywhere; what else is refused stays with who dropped it
     return received
 
 
@@ -105,7 +111,7 @@ def land_feed(
 def _fetch(
     landing: Landing, card: Card, feed: Feed, url: str, now: datetime, received: Received, report: Report
 ) -> None:
-    report(f"{card.source}: {url}")
+    report(f"{card.source}: {masked(url)}")
     try:
         # An address shows the present, whatever its file is called; that of a reference shows one vintage.
         pattern_for = feed.pattern_for if card.reference else None

@@ -33,6 +33,10 @@ class DeliveryRefused(HalleError):
     """A file that cannot be accepted as a delivery of its source; its bytes are kept aside (exit status 1)."""
 
 
+class DeliveryForbidden(DeliveryRefused):
+    """A file that holds what may not be stored: its bytes are not kept aside either, and no value of it is told."""
+
+
 class Unreachable(HalleError):
     """An address that gave nothing after bounded retries; the last delivery stays in use (exit status 1)."""
 

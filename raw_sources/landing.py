@@ -1,7 +1,9 @@
 """Landing: bytes as received, kept for ever under their hash, with an append-only receipt per delivery.
 
 The receipt is the commit: a file without one is an orphan of an interrupted landing, and the next landing of the same
-bytes takes it over. What cannot be read by the source's card is refused: its bytes and the reason are kept apart.
+bytes takes it over. What cannot be read by the source's card is refused: its bytes and the reason are kept apart. Of
+what was erased a line without content remains, so that the same bytes are not received again; why it was erased is in
+``orchestration.interventions``.
 Transfers are in ``fetching``, compressed files in ``unpacking``, the forms of files in ``readers``; loading into raw
 tables is not done here.
 """
@@ -22,8 +24,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raw_sources import journal
 from raw_sources.boundaries import boundary
-from raw_sources.errors import ConfigurationError, DeliveryRefused, MachineryError
+from raw_sources.errors import ConfigurationError, DeliveryForbidden, DeliveryRefused, MachineryError
 from raw_sources.files import read_json, sha256_file, sha256_text, sync_folder, write_json
 from raw_sources.unpacking import Limits, Part, member_names, packing, safe_name, unpack
 
@@ -88,12 +91,43 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Erased:
+    """What remains of a delivery, or of a refused file, whose bytes were erased.
+
+    ``sha256`` is of the stored bytes, None when none were ever held whole; ``sequence``, ``delivery_id`` and
+    ``original_sha256`` are those of the receipt, None for a refused file. Bytes erased ``for_good`` are never received
+    again; those whose time was over are, when their origin has held others meanwhile.
+    """
+
+    source: str
+    origin: str
+    file_name: str
+    received_at: str
+    sha256: str | None
+    original_sha256: str | None = None
+    sequence: int | None = None
+    delivery_id: str | None = None
+    for_good: bool = True
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """The SHA-256 by which the same bytes are known when they are offered again."""
+        return frozenset(digest for digest in (self.sha256, self.original_sha256) if digest is not None)
+
+
+@dataclass(frozen=True)
 class Landed:
-    """What became of one file: a new receipt, the receipt that already answered for it, or a refusal's sentence."""
+    """What became of one file: a new receipt, the receipt that already answered for it, or a refusal's sentence.
+
+    ``erased`` says that its bytes were erased, and were therefore not received again; ``forbidden``, that the file
+    holds what may not come in at all (``door``).
+    """
 
     receipt: Receipt | None
     new: bool
     refusal: str | None
+    erased: bool = False
+    forbidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +171,7 @@ class Landing:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._read: dict[Path, Receipt] = {}  # receipts never change: each is read once
+        self._gone: dict[str, tuple[int, list[Erased]]] = {}  # by source, with the size of the log: it only grows
 
     def receipts(self, source: str) -> list[Receipt]:
         """Return the receipts of ``source`` by sequence. Raises ``MachineryError`` on a damaged receipt."""
@@ -205,6 +240,86 @@ class Landing:
             self._remember_answer(card.source, offer.origin, fetched.validators, landed)
         return landed
 
+    # What is erased
+
+    def erased(self, source: str) -> list[Erased]:
+        """Return what was erased of ``source``, oldest erasure first."""
+        path = self._erased_path(source)
+        size = path.stat().st_size if path.is_file() else 0
+        if self._gone.get(source, (0, []))[0] != size:
+            self._gone[source] = size, [Erased(**record) for record in journal.records(path)]
+        return self._gone.get(source, (0, []))[1]
+
+    def erasable(self, source: str, before: datetime | None = None) -> list[Erased]:
+        """Return what would remain of the deliveries and refused files of ``source`` once they are erased for good.
+
+        With ``before``, of those received earlier, whose time is over.
+        """
+        found = [_erased_delivery(receipt) for receipt in self.receipts(source)]
+        found += [_erased_refusal(refusal) for refusal in self._all_refusals(source)]
+        if before is None:
+            return found
+        limit = _instant(before)
+        return [replace(one, for_good=False) for one in found if one.received_at < limit]
+
+    def erase(self, source: str, what: Collection[Erased]) -> None:
+        """Remove the bytes and the receipts of ``what``, and remember that they were erased.
+
+        Receipts go last: as long as one of them is there, the erasure is not finished, and doing it again finishes it.
+        Bytes that another delivery holds as well stay with it.
+        """
+        known = set(self.erased(source))
+        for one in what:
+            if one not in known:
+                journal.append(self._erased_path(source), asdict(one))
+        with self._workspace(), self._lock():
+            boundary("erasing.landing.before")
+            self._remove_content(source, what)
+            for one in what:
+                if one.sequence is not None:
+                    self._receipt_path(source, one.sequence).unlink(missing_ok=True)
+            self._leave_receipts(self.root / source / "receipts")
+            boundary("erasing.landing.after")
+
+    @staticmethod
+    def _leave_receipts(folder: Path) -> None:
+        """Make the removal of receipts durable; of a source without any, nothing says that it was received."""
+        _sync_if_there(folder)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def _remove_content(self, source: str, what: Collection[Erased]) -> None:
+        folder, gone = self.root / source, {one.sequence for one in what}
+        kept = {receipt.sha256 for receipt in self.receipts(source) if receipt.sequence not in gone}
+        for one in what:
+            if one.sequence is None:
+                shutil.rmtree(folder / "refused" / (one.sha256 or sha256_text(one.origin)), ignore_errors=True)
+            elif one.sha256 not in kept:
+                shutil.rmtree(folder / "files" / str(one.sha256), ignore_errors=True)
+        shutil.rmtree(folder / "answers", ignore_errors=True)  # they only spare transfers
+        for name in ("files", "refused"):
+            _sync_if_there(folder / name)
+
+    def _is_erased(self, source: str, digest: str, covers: Callable[[str], bool]) -> bool:
+        """Tell whether bytes were erased, no later delivery holds them, and they are not to be heard again.
+
+        ``covers`` tells the origins of the offer. Bytes whose time was over are those of a file that still lies where
+        it lay, or lies elsewhere now; but an address that shows them after others has gone back to them.
+        """
+        erased = self.erased(source)
+        gone = [one for one in erased if digest in one.digests]
+        receipts = self.receipts(source)
+        if not gone or any(digest in (receipt.sha256, receipt.original_sha256) for receipt in receipts):
+            return False
+        known: list[Erased] = [one for one in erased if one.sequence is not None]
+        known += [_erased_delivery(receipt) for receipt in receipts]
+        own = [one for one in known if covers(one.origin)]
+        last = max(own, key=lambda one: one.sequence or 0, default=None)
+        return any(one.for_good for one in gone) or last is None or digest in last.digests
+
+    def _erased_path(self, source: str) -> Path:
+        return self.root / source / "erased.jsonl"
+
     # What is received
 
     def _receive_answer(self, card: Card, fetched: Fetched, offer: _Offer, work: Path) -> list[Landed]:
@@ -220,6 +335,9 @@ class Landing:
     def _receive(self, card: Card, path: Path, offer: _Offer, work: Path) -> list[Landed]:
         """Open what is compressed, then accept or refuse each part on its own."""
         original = sha256_file(path)
+        if self._is_erased(card.source, original, offer.covers):
+            self._withdraw(card.source, offer, refused_now=())
+            return [Landed(None, new=False, refusal=None, erased=True)]
         try:
             parts = unpack(path, offer.file_name, work / "parts", Limits(expanded_bytes=card.max_bytes))
         except DeliveryRefused as refusal:
@@ -231,7 +349,7 @@ class Landing:
 
     def _land_part(self, card: Card, part: Part, offer: _Offer, original: str, work: Path) -> Landed:
         """Check that one plain file is data of this source, clean it, and commit it."""
-        from raw_sources import readers  # readers import the engines, which commands that only list receipts do without
+        from raw_sources import door, readers  # both import the engines, which commands that list receipts do without
 
         origin = offer.origin_of(part)
         try:
@@ -241,9 +359,13 @@ class Landing:
             file_date = named or match.content_date or _day_of_snapshot(card, offer)
             _check_has_vintage(card, part, file_date)
             content = _cleaned(card, part, match, work)
+            door.check_name(card, part.file_name, offer.file_name, origin)
+            door.check(part.path, match, card, content, work)
         except DeliveryRefused as refusal:
             return self._refuse(card, offer, origin, part.file_name, part.path, refusal)
         stored = sha256_file(content)
+        if self._is_erased(card.source, stored, origin.__eq__):
+            return Landed(None, new=False, refusal=None, erased=True)
         draft = Receipt(
             source=card.source,
             sequence=0,
@@ -299,10 +421,16 @@ class Landing:
             if not stored:
                 self._store(draft, content)
                 stored = True
-            sequence = receipts[-1].sequence + 1 if receipts else 1
+            sequence = self._next_sequence(draft.source, receipts)
             receipt = replace(draft, sequence=sequence, delivery_id=f"{sequence:06d}-{draft.sha256[:12]}")
             if self._create_receipt(receipt, work):
                 return Landed(receipt, new=True, refusal=None)
+
+    def _next_sequence(self, source: str, receipts: list[Receipt]) -> int:
+        """Return the number after the last receipt's, and after those of erased ones: a number has one meaning."""
+        used = [receipt.sequence for receipt in receipts]
+        used += [one.sequence for one in self.erased(source) if one.sequence is not None]
+        return max(used, default=0) + 1
 
     def _store(self, draft: Receipt, content: Path) -> None:
         """Move the bytes to their place, or take over the orphan that an interrupted landing left there."""
@@ -314,7 +442,8 @@ class Landing:
 
     def _create_receipt(self, receipt: Receipt, work: Path) -> bool:
         """Create the receipt whole and only if its number is free; say whether it was."""
-        target = _folder(self.root / receipt.source / "receipts") / f"{receipt.sequence:06d}.json"
+        target = self._receipt_path(receipt.source, receipt.sequence)
+        _folder(target.parent)
         draft = work / f"receipt-{receipt.sequence}.json"
         write_json(draft, asdict(receipt))
         draft.chmod(READ_ONLY)
@@ -326,6 +455,9 @@ class Landing:
         sync_folder(target.parent)
         boundary("landing.receipt.after")
         return True
+
+    def _receipt_path(self, source: str, sequence: int) -> Path:
+        return self.root / source / "receipts" / f"{sequence:06d}.json"
 
     def _receipt(self, path: Path) -> Receipt:
         """Read one receipt."""
@@ -341,17 +473,23 @@ class Landing:
         """Keep the bytes and the reason apart; the same bytes refused again for the same reason change nothing.
 
         Without ``path`` there are no whole bytes to keep. With a never-load list there are, but what could not be read
-        could not be cleaned either: only the hash is kept.
+        could not be cleaned either: only the hash is kept. So is it of what the door stops, and of whatever is refused
+        of a card that has one: nobody can tell what is in it.
         """
+        from raw_sources import door
+
+        origin, file_name, reason = (door.told(card, text) for text in (origin, file_name, str(error)))
         digest = sha256_file(path) if path else None
+        if digest is not None and self._is_erased(card.source, digest, origin.__eq__):
+            return Landed(None, new=False, refusal=None, erased=True)
         refusal = Refusal(
             source=card.source,
             origin=origin,
             file_name=file_name,
             sha256=digest,
             received_at=offer.received_at,
-            reason=str(error),
-            kept=path is not None and not _has_never_load(card),
+            reason=reason,
+            kept=path is not None and _may_be_kept(card, error),
             after_sequence=max((receipt.sequence for receipt in self.receipts(card.source)), default=0),
         )
         folder = self.root / card.source / "refused" / (digest or sha256_text(origin))
@@ -361,7 +499,7 @@ class Landing:
         with self._lock():
             self._write_refusal(folder / "refusal.json", refusal)
         boundary("landing.refusal.after")
-        return Landed(None, new=False, refusal=refusal.reason)
+        return Landed(None, new=False, refusal=refusal.reason, forbidden=isinstance(error, DeliveryForbidden))
 
     def _write_refusal(self, path: Path, refusal: Refusal) -> None:
         """Record ``refusal`` beside those of other origins that offered the same bytes, under the lock."""
@@ -468,6 +606,30 @@ def _is_held(folder: Path) -> bool:
     return False
 
 
+def _erased_delivery(receipt: Receipt) -> Erased:
+    """Return what remains of a delivery."""
+    return Erased(
+        source=receipt.source,
+        origin=receipt.origin,
+        file_name=receipt.file_name,
+        received_at=receipt.received_at,
+        sha256=receipt.sha256,
+        original_sha256=receipt.original_sha256,
+        sequence=receipt.sequence,
+        delivery_id=receipt.delivery_id,
+    )
+
+
+def _erased_refusal(refusal: Refusal) -> Erased:
+    """Return what remains of a refused file; the reason is left out, because it may quote the file."""
+    return Erased(refusal.source, refusal.origin, refusal.file_name, refusal.received_at, refusal.sha256)
+
+
+def _sync_if_there(folder: Path) -> None:
+    if folder.is_dir():
+        sync_folder(folder)
+
+
 def _stands(refusal: Refusal, receipts: Iterable[Receipt]) -> bool:
     """Say whether nothing of the refusal's origin, or of the archive it names, was accepted later."""
     answers = (refusal.origin, refusal.origin + MEMBER_MARK)
@@ -517,6 +679,11 @@ def _origins(file: Path, offer: _Offer, limits: Limits) -> list[str]:
 def _has_never_load(card: Card) -> bool:
     """Say whether the card lists columns that may not be stored."""
     return any(column.never_load for column in card.columns)
+
+
+def _may_be_kept(card: Card, error: DeliveryRefused) -> bool:
+    """Say whether the bytes of a refused file may be stored."""
+    return not (_has_never_load(card) or card.door is not None or isinstance(error, DeliveryForbidden))
 
 
 def _cleaned(card: Card, part: Part, match: Match, work: Path) -> Path:

@@ -159,9 +159,9 @@ def _sync(path: Path) -> None:
 def _observed_on(card: Card, receipt: Receipt, raw: Path, settings: DuckDBSettings) -> str | None:
     """Return the last day (YYYY-MM-DD) that a cell of the card's observed column is about.
 
-    A cell begins with a date (2024-01-31, 31/01/2024), or is one (20240131), a month (2024-01) or a year: then it is
-    about its last day. A day later than the day after receipt is no observation (a planned end, a typing error) and is
-    left out.
+    A cell begins with a date (2024-01-31, 31/01/2024), or is one (20240131), a month (2024-01, 01/2024) or a year: then
+    it is about its last day. 13 digits are milliseconds since 1970, on a day in UTC. A day later than the day after
+    receipt is no observation (a planned end, a typing error) and is left out.
     """
     if card.observed_column is None:
         return None
@@ -179,8 +179,10 @@ def _last_day(cell: str) -> str:
     french = f"cast(try_strptime(left({cell}, 10), '%d/%m/%Y') as date)"
     packed = f"cast(try_strptime(regexp_extract({cell}, '^[0-9]{{8}}$'), '%Y%m%d') as date)"
     month = f"last_day(try_cast(regexp_extract({cell}, '^[0-9]{{4}}-[0-9]{{2}}$') || '-01' as date))"
+    slashed = f"last_day(cast(try_strptime(regexp_extract({cell}, '^[0-9]{{2}}/[0-9]{{4}}$'), '%m/%Y') as date))"
     year = f"try_cast(regexp_extract({cell}, '^(1[89]|2[0-9])[0-9]{{2}}$') || '-12-31' as date)"
-    return f"coalesce({iso}, {french}, {packed}, {month}, {year})"
+    millis = f"cast(make_timestamp_ms(try_cast(regexp_extract({cell}, '^[0-9]{{13}}$') as bigint)) as date)"
+    return f"coalesce({iso}, {french}, {packed}, {month}, {slashed}, {year}, {millis})"
 
 
 def _day(instant: str) -> date:

@@ -32,8 +32,8 @@ class FileMapping:
     """How the files of one territory serve the roles.
 
     ``columns`` go from role to header, ``constants`` from role to the one value of all records, ``codes`` from role to
-    the producer's words and ours. ``period_format`` is a strptime format; ``unit`` is that of every number; and
-    ``secrecy_marker`` is the text of a cell that is hidden.
+    the producer's words and ours. ``period_format`` is a strptime format; ``unit`` is that of every number that is not
+    a count; and ``secrecy_marker`` is the text of a cell that is hidden.
     """
 
     columns: dict[str, str]
@@ -49,10 +49,14 @@ class FileMapping:
 
 @dataclass(frozen=True)
 class Questions:
-    """What a card leaves to the territory: roles to map, in one of the ``units``, and a licence that is unsettled."""
+    """What a card leaves to the territory: roles to map, in one of the ``units``, and a licence that is unsettled.
+
+    Of each list of ``one_of``, a territory maps one role at least.
+    """
 
     roles: tuple[Role, ...] = ()
     units: tuple[str, ...] = ()
+    one_of: tuple[tuple[str, ...], ...] = ()
     licence_unsettled: bool = False
 
 
@@ -82,7 +86,7 @@ def check_mapping(document: Document, source: str, questions: Questions, mapping
         hint = f"Say under mapping which columns of your file are {named}, and the unit of its figures."
         raise document.problem(("feeds", source), f"the columns of {source!r} have to be mapped.", hint)
     _check_names(document, place, roles, mapping)
-    _check_served(document, place, roles, mapping)
+    _check_served(document, place, questions, mapping)
     _check_signs(document, place, mapping)
     if questions.units and mapping.unit not in questions.units:
         hint = f"It takes {' or '.join(questions.units)}; another unit is another dataset, with a card of its own."
@@ -109,14 +113,15 @@ def _check_names(document: Document, place: tuple[str, ...], roles: tuple[Role, 
             raise document.problem((*place, "columns", name), f"{header!r} is the role {other!r} already.", hint)
 
 
-def _check_served(document: Document, place: tuple[str, ...], roles: tuple[Role, ...], mapping: FileMapping) -> None:
-    for role in roles:
+def _check_served(document: Document, place: tuple[str, ...], questions: Questions, mapping: FileMapping) -> None:
+    for role in questions.roles:
         if role.required and role.name not in mapping.columns and role.name not in mapping.constants:
             hint = f"Write under columns {role.name}: and the header of your file, or its one value under constants."
             raise document.problem(place, f"the role {role.name!r} is not mapped.", hint)
-    numbers = [role.name for role in roles if role.kind == "number"]
-    if numbers and not any(name in mapping.columns for name in numbers):
-        raise document.problem((*place, "columns"), f"no measure is mapped: {' or '.join(numbers)}.")
+    numbers = tuple(role.name for role in questions.roles if role.kind in ("number", "count"))
+    for names in (numbers, *questions.one_of):
+        if names and not any(name in mapping.columns for name in names):
+            raise document.problem((*place, "columns"), f"no measure is mapped: {' or '.join(names)}.")
 
 
 def _check_signs(document: Document, place: tuple[str, ...], mapping: FileMapping) -> None:
@@ -169,12 +174,16 @@ def questions_from(halle: Mapping[str, Any]) -> Questions:
         Role(role["name"], role["kind"], role.get("required", False), tuple(role.get("values", ())))
         for role in entry.get("roles", ())
     )
-    return Questions(tuple(roles), tuple(entry.get("units", ())), halle.get("licence_unsettled", False))
+    one_of = tuple(tuple(names) for names in entry.get("one_of", ()))
+    return Questions(tuple(roles), tuple(entry.get("units", ())), one_of, halle.get("licence_unsettled", False))
 
 
-def as_example(roles: tuple[Role, ...]) -> FileMapping:
-    """Return a mapping that compiles where no territory gives one: each role has a column, figures are an index."""
-    return FileMapping({role.name: role.name for role in roles}, unit="index", base_period="100", secrecy_marker="s")
+def as_example(questions: Questions) -> FileMapping:
+    """Return a mapping for where no territory gives one: each role has a column of its name, in the first unit."""
+    unit = questions.units[0] if questions.units else "index"
+    base_period = "100" if unit == "index" else None
+    columns = {role.name: role.name for role in questions.roles}
+    return FileMapping(columns, unit=unit, base_period=base_period, secrecy_marker="s")
 
 
 def as_values(mapping: FileMapping) -> dict[str, Any]:

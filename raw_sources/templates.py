@@ -6,6 +6,7 @@ closed lists. What is written in a workbook once data have come belongs in ``cor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from xlsxwriter.format import Format
@@ -13,7 +14,9 @@ from xlsxwriter.utility import xl_range_abs
 from xlsxwriter.worksheet import Worksheet
 
 from raw_sources.card import Card, Column
+from raw_sources.drafting.yaml_text import dump
 from raw_sources.errors import ConfigurationError
+from raw_sources.mapping import as_example
 from raw_sources.readers.spreadsheet import layouts_for
 from raw_sources.spreadsheets import header_of, new_workbook, sheet_of, styles, write_rows
 
@@ -46,6 +49,7 @@ NOTICE_HEADERS = (
 def write_template(card: Card, out: Path) -> None:
     """Write the empty spreadsheet of ``card``, never-load columns left out.
 
+    Columns that a territory maps have its headers and, as long as it maps none, the names of their roles.
     Raises ConfigurationError when the card takes no spreadsheet.
     """
     if not layouts_for(card):
@@ -55,6 +59,7 @@ def write_template(card: Card, out: Path) -> None:
             where=str(card.path),
             hint="Add a layout of form spreadsheet to its card, with headers for its columns.",
         )
+    card = _with_roles_as_headers(card)
     with new_workbook(out) as book:
         named = styles(book)
         records = book.add_worksheet(sheet_of(card, RECORDS))
@@ -62,6 +67,29 @@ def write_template(card: Card, out: Path) -> None:
         _write_notice(book.add_worksheet(NOTICE), card, named)
         if any(column.codes for column in card.loaded_columns):
             _write_lists(book.add_worksheet(LISTS), records, card, named)
+
+
+def mapping_to_paste(card: Card) -> str | None:
+    """Return the mapping that reads the filled template of ``card``, for its feed in territory.yml.
+
+    None when no column is to be mapped, or the territory maps them already: the template has its headers then.
+    """
+    if not card.questions.roles or card.mapping is not None:
+        return None
+    example = as_example(card.questions)
+    # Figures typed in a spreadsheet arrive with a point, and nothing between thousands.
+    said: dict[str, object] = {"columns": example.columns, "unit": example.unit, "decimal": ".", "thousands": ""}
+    if example.base_period is not None:
+        said["base_period"] = example.base_period
+    return dump({"feeds": {card.source: {"mapping": said}}})
+
+
+def _with_roles_as_headers(card: Card) -> Card:
+    if card.mapping is not None:
+        return card
+    roles = {role.name for role in card.questions.roles}
+    columns = (replace(one, headers=(one.name,)) if one.name in roles else one for one in card.columns)
+    return replace(card, columns=tuple(columns))
 
 
 def _write_records(sheet: Worksheet, card: Card, named: dict[str, Format]) -> None:

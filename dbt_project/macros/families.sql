@@ -7,9 +7,11 @@
     traffic_hours    one record per counter, direction, vehicle class and hour
     traffic_samples  one record per counter, direction, vehicle class and window shorter than an hour
     counters         one record per counter, validity and part of its geometry: where the counters of `measures_source` are
+    road_events      one record per snapshot of a feed of road events, and per event in a snapshot
     energy_loads     one record per zone, nature and time step: mean power over the step
     energy_consumption  one record per zone, year, carrier, sector, category, activity and operator
     foreign_card_payments  one record per zone, month and country of the card: indices, which add up to nothing
+    card_payments       one record per zone, month, origin of the cards and activity: amounts and counts in confidence
     energy_production   one record per zone, year, carrier, energy source, voltage domain and operator
 
     Where one record holds several of these (a column per sector), the member is not the staging model but an
@@ -102,6 +104,27 @@
             'lat': 'double',
             'geometry': 'varchar',
         },
+        'road_events': {
+            'record_type': 'varchar',
+            'snapshot_start_at': 'timestamp',
+            'event_id': 'varchar',
+            'period_month': 'varchar',
+            'event_type': 'varchar',
+            'event_subtype': 'varchar',
+            'street': 'varchar',
+            'direction': 'varchar',
+            'direction_basis': 'varchar',
+            'is_closed': 'boolean',
+            'level': 'integer',
+            'delay_s': 'double',
+            'length_m': 'double',
+            'lanes': 'integer',
+            'speed_kmh': 'double',
+            'blocking_alert_id': 'varchar',
+            'first_published_at': 'timestamp',
+            'lon': 'double',
+            'lat': 'double',
+        },
         'energy_loads': {
             'zone_level': 'varchar',
             'zone_code': 'varchar',
@@ -158,6 +181,28 @@
             'scope': 'varchar',
             'market_share_min_pct': 'integer',
             'market_share_max_pct': 'integer',
+        },
+        'card_payments': {
+            'zone_level': 'varchar',
+            'zone_code': 'varchar',
+            'month': 'varchar',
+            'card_country': 'varchar',
+            'activity': 'varchar',
+            'amount_eur': 'decimal(18,2)',
+            'amount_eur_status': 'varchar',
+            'transactions': 'bigint',
+            'transactions_status': 'varchar',
+            'merchants': 'bigint',
+            'merchants_status': 'varchar',
+            'cards': 'bigint',
+            'cards_status': 'varchar',
+            'largest_merchant_eur': 'decimal(18,2)',
+            'largest_merchant_eur_status': 'varchar',
+            'second_merchant_eur': 'decimal(18,2)',
+            'second_merchant_eur_status': 'varchar',
+            'siren_groups': 'bigint',
+            'siren_groups_status': 'varchar',
+            'market_share_pct': 'double',
         },
         'energy_production': {
             'year': 'integer',

@@ -22,9 +22,11 @@ from raw_sources.sample import (
     climate,
     energy,
     loads,
+    partner_payments,
     payments,
     place,
     town,
+    waze,
     works,
     writing,
 )
@@ -217,12 +219,16 @@ class _Job:
         for part in (climate, energy, loads):
             self.found += part.write(self.extracts, weather, seeded=self.seeded)
         self.found += payments.write(self.extracts, seeded=self.seeded)
+        self.found += partner_payments.write(self.extracts, seeded=self.seeded)
+        self.found += waze.write(self.extracts, self.place, seeded=self.seeded)
         document = {
             "synthetic": True,
             "climate": climate.truths(weather),
             "energy": energy.truths(weather),
             "loads": loads.truths(weather),
             "payments": payments.truths(),
+            "partner_payments": partner_payments.truths(),
+            "congestion": waze.truths(self.place),
         }
         files.write_json(truths, document)
 

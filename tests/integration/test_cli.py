@@ -186,7 +186,8 @@ def test_status_as_json_has_the_names_that_others_rely_on(sample_data: Path) -> 
     assert {one["state"] for one in found["sources"]} == {"fresh"}
     assert {one["name"] for one in found["marts"]} >= {"mobility.traffic_hourly", "mobility.works_sites"}
     assert {one["certificate"] for one in found["marts"]} == {"passed"}
-    assert {one["dataset"] for one in found["releases"]} == SLUGS
+    assert {one["dataset"] for one in found["releases"] if one["audience"] == "public"} == SLUGS
+    assert {one["audience"] for one in found["releases"]} == {"public", "internal", "partner-observatoire-regional"}
     assert {one["state"] for one in found["releases"]} == {"published"}
     assert found["healthy"] is True
     assert all(one["owner"] and one["steward"] for one in found["sources"])

@@ -37,7 +37,7 @@ SITES = "mobility.works_sites"
 SITES_CHECK = dg.AssetCheckKey(dg.AssetKey(["sample", "mobility", "works_sites"]), "works_sites_suite")
 RELEASE_OF_SITES = dg.AssetKey(["sample", "public", "chantiers_voirie"])
 MARTS = {
-    "economy": {"foreign_card_payments_monthly"},
+    "economy": {"card_payments_monthly", "foreign_card_payments_monthly"},
     "energy": {
         "consumption_climate_corrected_yearly",
         "consumption_yearly",
@@ -54,7 +54,7 @@ MARTS = {
     "territory": {"calendar", "commune_passages", "communes", "populations_yearly"},
 }
 RELEASES = {
-    "economy": {"paiements_cartes_etrangeres_mensuels"},
+    "economy": {"paiements_cartes_etrangeres_mensuels", "paiements_cartes_mensuels"},
     "energy": {
         "charge_electrique_demi_horaire",
         "consommation_energie_annuelle",
@@ -274,6 +274,11 @@ def test_a_job_shows_rows_columns_a_preview_and_a_plot(data: Path) -> None:
     sites = said[SITES_CHECK.asset_key]
     assert sites["dagster/column_schema"].value.columns[0].name == "source"
     assert sites["preview"].value.startswith("| source |")
+    above = sites["dagster/column_lineage"].value.deps_by_column["start_on"]
+    assert [(one.asset_key.path[-1], one.column_name) for one in above] == [
+        ("int_mobility__works_announced", "start_on")
+    ]
+    assert "| start_on | paris_chantiers.date_debut, paris_chantiers_perturbants." in sites["origins"].value
     assert sites["plot"].value.startswith("![Sites by kind and status](data:image/svg+xml;base64,")
     assert {"records read", "malformed records", "size (bytes)", "last deliveries"} <= set(said[raw])
 

@@ -33,6 +33,7 @@ NEEDED = {
     "traffic_hours": {"counter_id", "direction", "vehicle_class", "hour_start_at", "period_month", "flow_veh_h"},
     "traffic_samples": {"counter_id", "window_start_at", "window_s", "period_month", "speed_kmh"},
     "counters": {"measures_source", "counter_id", "geometry"},
+    "road_events": {"record_type", "snapshot_start_at", "event_id", "period_month", "direction", "is_closed"},
     "energy_loads": {"zone_level", "zone_code", "nature", "step_start_at", "step_s", "period_month", "load_status"},
     "energy_consumption": {
         "year", "zone_level", "zone_code", "carrier", "sector", "consumption_mwh", "consumption_status",
@@ -43,6 +44,9 @@ NEEDED = {
     },
     "foreign_card_payments": {
         "zone_level", "zone_code", "month", "card_country", "value_index", "value_status", "unit", "base_period",
+    },
+    "card_payments": {
+        "zone_level", "zone_code", "month", "card_country", "activity", "amount_eur", "amount_eur_status", "merchants",
     },
 }  # fmt: skip
 ALIKE = {"bigint": "integer"}

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exports.card import load_export_cards, published_columns, read_export_card
+from exports.card import Declassification, load_export_cards, published_columns, read_export_card
 from exports.plan import NothingToRelease
+from raw_sources.agreements import Grain
 from raw_sources.errors import ConfigurationError, GateClosed
 from tests.exports_world import PLAIN, make_world, write_card
 
@@ -23,10 +24,12 @@ def test_the_cards_of_this_repository_are_read() -> None:
         "communes-millesimes",
         "comptages-chantiers-journaliers",
         "comptages-routiers-horaires",
+        "congestion-rues-horaire",
         "consommation-energie-annuelle",
         "consommation-energie-corrigee-climat",
         "effet-chantiers-trafic",
         "paiements-cartes-etrangeres-mensuels",
+        "paiements-cartes-mensuels",
         "passages-communes",
         "populations-legales",
         "production-energie-annuelle",
@@ -35,7 +38,11 @@ def test_the_cards_of_this_repository_are_read() -> None:
     assert cards["chantiers-voirie"].geometry == "geometry"
     licences = {slug: card.licence for slug, card in cards.items()}
     counted = {slug for slug, card in cards.items() if card.mart.startswith("mobility.")}
-    assert licences == {slug: "ODbL-1.0" if slug in counted else "etalab-2.0" for slug in cards}
+    open_to_all = {slug for slug, card in cards.items() if "public" in card.audiences}
+    assert {slug: licences[slug] for slug in open_to_all} == {
+        slug: "ODbL-1.0" if slug in counted else "etalab-2.0" for slug in open_to_all
+    }
+    assert {licences[slug] for slug in cards.keys() - open_to_all} == {"LicenseRef-internal"}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +52,8 @@ def test_the_cards_of_this_repository_are_read() -> None:
         ("version: 1.0.0", "version: 1.0", "version"),
         ("licence: ODbL-1.0", "licence: CC-BY-4.0", "licence"),
         ("audiences: [public]", "audiences: [everyone]", "audiences[0]"),
+        ("licence: ODbL-1.0", "licence: LicenseRef-internal", "licence"),
+        ("themes: [TRAN]", "themes: [TRAN]\ndeclassify: []", "declassify"),
         ("order_by: [site_id, hour_start_at]", "order_by: [secret_note]", "order_by[0]"),
         ("themes: [TRAN]", "themes: [TRAN]\nlegend: none", "legend"),
         ("formats: [parquet, csv, excel-fr]", "formats: [csv]", "formats"),
@@ -59,6 +68,67 @@ def test_a_bad_card_is_refused_with_its_line_and_field(tmp_path: Path, line: str
     with pytest.raises(ConfigurationError) as refused:
         read_export_card(path)
     assert refused.value.where == f"{path}:{number}: field {field}"
+
+
+DECLASSIFY = """declassify:
+  - sources: [lent_counts]
+    grain: {time: month, space: commune}
+    rules: [{rule: minimum, column: vehicles, at_least: 5}]
+    why_fr: Assez de véhicules pour que personne ne soit reconnu.
+    why_en: Enough vehicles for nobody to be told from them.
+formats:"""
+
+
+def declassifying(folder: Path, old: str = "", new: str = "") -> Path:
+    path = folder / "card.yml"
+    write_card(path, PLAIN)
+    text = path.read_text(encoding="utf-8").replace("formats:", DECLASSIFY.replace(old, new, 1))
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_card_says_how_lent_figures_leave(tmp_path: Path) -> None:
+    assert read_export_card(declassifying(tmp_path)).declassify == (
+        Declassification(
+            ("lent_counts",),
+            None,
+            Grain("month", "commune"),
+            ({"rule": "minimum", "column": "vehicles", "at_least": 5},),
+            "Assez de véhicules pour que personne ne soit reconnu.",
+            "Enough vehicles for nobody to be told from them.",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "words"),
+    [
+        ("[{rule: minimum, column: vehicles, at_least: 5}]", "[]", "declassify[0].rules", "[]"),
+        ("at_least: 5", "at_least: 1", "declassify[0].rules[0].at_least", "less than the minimum of 2"),
+        ("rule: minimum", "rule: rounding", "declassify[0].rules[0].rule", "rows where the column is below"),
+        ("time: month", "time: season", "declassify[0].grain.time", "'season' is not one of"),
+        ("{time: month, space: commune}", "{}", "declassify[0].grain", "{}"),
+        ("    why_fr: Assez de véhicules pour que personne ne soit reconnu.\n", "", "declassify[0]", "'why_fr'"),
+        ("sources: [lent_counts]\n    grain", "grain", "declassify[0]", "a field is missing: 'sources'"),
+        ("grain", "family: works\n    grain", "declassify[0].sources", "has no place here"),
+    ],
+)
+def test_a_declassification_without_rule_or_reason_is_refused(
+    tmp_path: Path, old: str, new: str, field: str, words: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_export_card(declassifying(tmp_path, old, new))
+    assert str(refused.value.where).partition("field ")[2].startswith(field)
+    assert words in str(refused.value)
+
+
+def test_a_card_for_the_authority_itself_claims_no_licence_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "card.yml"
+    write_card(path, PLAIN)
+    text = path.read_text(encoding="utf-8").replace("ODbL-1.0", "LicenseRef-internal")
+    path.write_text(text.replace("[public]", "[internal, partner]"), encoding="utf-8")
+    card = read_export_card(path)
+    assert (card.licence, card.audiences) == ("LicenseRef-internal", ("internal", "partner"))
 
 
 def test_two_cards_for_one_slug_are_refused(tmp_path: Path) -> None:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
-import dagster as dg
 import pytest
-from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
-from orchestration.dagster_home import prepare_home
 from orchestration.interrupts import INTERRUPTED, interruptible
-from orchestration.workspace import Workspace
 
 STUBBORN = """
 import time
@@ -51,10 +46,3 @@ def test_an_error_comes_through():
 
     with pytest.raises(ValueError, match="of the work"):
         interruptible(broken)
-
-
-def test_a_run_that_is_killed_leaves_no_process_behind(tmp_path: Path):
-    # Dagster captures the output of steps through two processes of its own, which nobody ends when a run is killed.
-    home = prepare_home(Workspace(tmp_path))
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert isinstance(instance.compute_log_manager, NoOpComputeLogManager)

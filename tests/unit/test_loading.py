@@ -83,6 +83,8 @@ def test_the_last_observed_day_is_no_planned_one(file: Path) -> None:
         ("31/12/2023 23:45", "2023-12-31"),
         ("20231130", "2023-11-30"),
         ("2023-02", "2023-02-28"),
+        ("02/2023", "2023-02-28"),
+        ("13/2023", None),
         ("2023", "2023-12-31"),
         ("2024", None),  # a year that is not over when the file comes has not been observed to its end
         ("2024-01", None),

@@ -21,6 +21,7 @@ from raw_sources.sample import (
     climate,
     energy,
     loads,
+    partner_payments,
     payments,
 )
 from raw_sources.sample.generate import Manifest, generate
@@ -525,9 +526,36 @@ def test_the_festival_raises_two_countries_in_one_month(clean: Path) -> None:
     assert sum(float(indices["Belgique", f"2019-{month:02d}"].replace(",", ".")) for month in range(1, 13)) == 1200
 
 
+def test_a_partner_lends_amounts_that_the_festival_raises_too(clean: Path) -> None:
+    truths = truths_of(clean)["partner_payments"]
+    rows = {
+        (row["mois"], row["origine"], row["branche"]): row
+        for row in rows_of(clean / partner_payments.NAME)
+        if (row["niveau"], row["code_territoire"]) == ("departement", "99")
+    }
+
+    def euros(cell: dict[str, str], country: str, name: str = "montant_ke") -> float:
+        row = rows[cell["month"], partner_payments.ORIGINS[country], cell["activity"]]
+        return 1_000 * float(row[name].replace(",", "."))
+
+    festival = truths["festival"]
+    for activity, shares in festival["share_pct"].items():
+        amounts = {country: euros(festival | {"activity": activity}, country) for country in shares}
+        assert sum(amounts.values()) == festival["amount_eur"][activity]
+        assert {one: 100 * amount / sum(amounts.values()) for one, amount in amounts.items()} == pytest.approx(shares)
+    dominated = truths["dominated"]
+    largest = euros(dominated, "CN", "premier_ke") / euros(dominated, "CN")
+    assert 100 * largest == pytest.approx(dominated["largest_pct"], abs=0.1)
+    two = truths["of_two"]
+    assert rows[two["month"], "Chine", two["activity"]]["nb_commercants"] == "2"
+    assert euros(two, "CN", "premier_ke") + euros(two, "CN", "deuxieme_ke") == euros(two, "CN")
+    assert rows[truths["secret"]["month"], "Chine", truths["secret"]["activity"]]["montant_ke"] == "s"
+
+
 def test_energy_and_payments_have_one_size_at_every_scale(clean: Path, tmp_path: Path) -> None:
     generate(tmp_path / "small", arcs=4, days=14)
-    for name in (energy.ORE_NAME, loads.METROPOLIS_NAME, climate.NAME, payments.NAME):
+    names = (energy.ORE_NAME, loads.METROPOLIS_NAME, climate.NAME, payments.NAME, partner_payments.NAME)
+    for name in names:
         assert (tmp_path / "small" / name).read_bytes() == (clean / name).read_bytes()
 
 

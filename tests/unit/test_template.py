@@ -11,16 +11,18 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
+import yaml
 from python_calamine import CalamineWorkbook
 
 from orchestration.project import card_folders
-from raw_sources.card import Card, Code, load_cards, read_card
+from raw_sources.card import Card, Code, as_mapped, load_cards, read_card
 from raw_sources.corrections import Place, RefusedRow, UnreadRow, suspect, told, write_corrections
 from raw_sources.errors import ConfigurationError
+from raw_sources.feeds import feed_of
 from raw_sources.readers import inspect, read
 from raw_sources.readers.spreadsheet import layouts_for
 from raw_sources.spreadsheets import LONGEST_CELL, header_of, sheet_name, sheet_of
-from raw_sources.templates import HEADER_ROW, LISTS, NOTICE, RECORDS, write_template
+from raw_sources.templates import HEADER_ROW, LISTS, NOTICE, RECORDS, mapping_to_paste, write_template
 from tests.unit.readers_support import SETTINGS, card, column, layout
 
 COLUMNS = (
@@ -34,6 +36,12 @@ COLUMNS = (
 
 def office(**options: Any) -> Card:
     return card(**({"columns": COLUMNS, "layouts": (layout("csv"),), "producer_name": "La Mairie"} | options))
+
+
+def pasted(one: Card) -> Card:
+    """Return a card with the mapping that comes with its template, if there is one."""
+    mapping = mapping_to_paste(one)
+    return as_mapped(one, feed_of(one.source, yaml.safe_load(mapping)["feeds"][one.source])) if mapping else one
 
 
 def sheets(path: Path) -> dict[str, list[list[Any]]]:
@@ -101,13 +109,28 @@ def test_a_card_that_takes_no_table_is_refused(tmp_path: Path) -> None:
         write_template(office(layouts=(layout("map", "geojson"),)), tmp_path / "t.xlsx")
 
 
+def test_a_mapped_card_has_the_roles_or_the_headers_of_the_territory(tmp_path: Path) -> None:
+    lent = load_cards(card_folders(None))["partenaire_paiements_agreges"]
+    write_template(lent, tmp_path / "roles.xlsx")
+    mapping = mapping_to_paste(lent)
+    assert mapping is not None
+    said = yaml.safe_load(mapping)["feeds"][lent.source]["mapping"]
+    assert sheets(tmp_path / "roles.xlsx")[RECORDS][HEADER_ROW] == list(said["columns"].values())
+    assert said["unit"] == "eur" and said["decimal"] == "."
+
+    own = as_mapped(lent, feed_of(lent.source, {"mapping": {"columns": {"period": "Mois"}, "unit": "eur"}}))
+    write_template(own, tmp_path / "own.xlsx")
+    assert sheets(tmp_path / "own.xlsx")[RECORDS][HEADER_ROW] == ["Mois"]
+    assert mapping_to_paste(own) is None and mapping_to_paste(office()) is None
+
+
 def test_every_card_of_halle_that_takes_a_table_has_a_template_that_it_reads(tmp_path: Path) -> None:
     taken = [one for one in load_cards(card_folders(None)).values() if layouts_for(one)]
     assert len(taken) > 10
     for one in taken:
         path = tmp_path / f"{one.source}.xlsx"
         write_template(one, path)
-        match = inspect(path, one)
+        match = inspect(path, pasted(one))
         assert set(match.mapping) == {column.name for column in one.loaded_columns}, one.source
     listed = sheets(tmp_path / "paris_comptages_permanents.xlsx")[LISTS]
     assert listed[1] == ["Inconnu", "Inconnu"]
