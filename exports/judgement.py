@@ -45,14 +45,16 @@ class Breach:
 class Verdict:
     """Either ``breaches``, or what leaves.
 
-    ``withheld`` are the sources whose rows are left out, each with the columns that tell them. ``licence`` is what the
-    release may claim. ``declassified`` are the entries of the card that were used, with the mart's grain.
+    ``withheld`` are the sources whose rows are left out, each with the columns that tell them, and ``because`` says by
+    which clauses. ``licence`` is what the release may claim. ``declassified`` are the entries of the card that were
+    used, with the mart's grain.
     """
 
     breaches: tuple[Breach, ...]
     withheld: tuple[tuple[str, tuple[str, ...]], ...]
     licence: str
     declassified: tuple[dict[str, Any], ...]
+    because: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ def judge(
     used = {name: _by_source(_origins(name, mart, lineage, agreements)) for name in card.columns}
     case = _Case(card, mart, used, lineage.untraced, agreements, licences, personal, families or {}, audience, today)
     breaches = [*_leaving(case), *_declassifying(case), *_persons(case), *_grains(case), *_licence(case)]
-    return Verdict(tuple(breaches), _withheld(case), _claimed(case), _proof(case))
+    withheld = _withheld(case)
+    because = tuple(_because(case, source) for source, _ in withheld)
+    return Verdict(tuple(breaches), withheld, _claimed(case), _proof(case), because)
 
 
 def _seeded(lineage: Lineage) -> dict[str, Agreement]:
@@ -285,6 +289,11 @@ def _withheld(case: _Case) -> tuple[tuple[str, tuple[str, ...]], ...]:
             told = {one.teller for one in by_source[source] if one.teller and _is_told(case, one)}
             tellers.setdefault(source, set()).update(told)
     return tuple((source, tuple(sorted(columns))) for source, columns in sorted(tellers.items()) if columns)
+
+
+def _because(case: _Case, source: str) -> str:
+    clause, why = _forbidding(case, source)
+    return f"{source}, {why} ({_place(case, source, clause)})"
 
 
 def _is_told(case: _Case, origin: Origin) -> bool:

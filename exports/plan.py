@@ -113,10 +113,9 @@ def make_plan(
     content = published_fingerprint(connection, f"({select_sql(columns, rows)})", card.columns, mart.period_column)
     if content.rows == 0:
         refusal: type[HalleError] = GateClosed if log.entries(card.slug) else NothingMayLeave
-        withheld = ", ".join(source for source, _ in verdict.withheld)
+        why = "; ".join(verdict.because) or "every row is below a minimum of its declassification"
         raise refusal(
-            f"no row of {mart.relation} may leave for {spoken(terms.audience)}"
-            + (f": {withheld} may not." if withheld else ": every row is below a minimum of its declassification."),
+            f"no row of {mart.relation} may leave for {spoken(terms.audience)}: {why}.",
             where=str(card.path),
             hint="What may leave is under sharing in the cards of these sources.",
         )

@@ -108,10 +108,13 @@ def _stages(log: Path) -> dict[str, float]:
 
 
 class Bench:
-    """One benchmark in a folder of its own: the city, what the runs write, what the script writes."""
+    """One benchmark in a folder of its own: the city, what the runs write, what the script writes.
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self.folder, self.say = folder, say
+    ``themes`` limits what the runs build; none: all.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None], themes: Sequence[str] = ()) -> None:
+        self.folder, self.say, self.themes = folder, say, themes
         self.project: Project = load_project(SAMPLE_TERRITORY)
         self.workspace = Workspace(folder / "data")
         self.extracts = folder / "extracts"
@@ -144,6 +147,7 @@ class Bench:
     def _run(self, name: str) -> Measure:
         self.say(f"halle run ({name})")
         arguments = ["run", "--extracts", str(self.extracts), "--data", str(self.workspace.data)]
+        arguments += [word for theme in self.themes for word in ("--theme", theme)]
         return timed([*HALLE, *arguments], self.folder / f"run-{name}.log")
 
     def _floor(self, name: str) -> Measure:

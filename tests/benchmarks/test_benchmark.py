@@ -17,7 +17,7 @@ ARCS, DAYS = 8, 50
 @pytest.mark.slow
 def test_run_and_script_make_the_same_marts_and_a_difference_is_seen(tmp_path: Path) -> None:
     manifest = generate(tmp_path / "city", arcs=ARCS, days=DAYS, bundled=True)
-    bench = Bench(tmp_path, say=lambda _: None)
+    bench = Bench(tmp_path, say=lambda _: None, themes=("mobility",))
 
     compared = bench.compare(tmp_path / "city")
 

@@ -5,15 +5,18 @@ The run costs about a minute, so it is made once; a test that changes anything w
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
+
+from raw_sources.files import read_json, write_json
 
 HALLE = [sys.executable, "-m", "orchestration.cli"]
 
@@ -46,9 +49,16 @@ class SampleRun:
 
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
-    """Run the synthetic territory once, from the command line."""
-    data = tmp_path_factory.mktemp("sample") / "data"
-    return SampleRun(data, halle("run", "--data", data))
+    """Run the synthetic territory once, from the command line; each process of the tests has a copy of its own."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "sample_of_all"
+    shared.mkdir(exist_ok=True)
+    answer = shared / "answer.json"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first process runs; the others wait for it
+        if not answer.is_file():
+            write_json(answer, asdict(halle("run", "--data", shared / "data")))
+    return SampleRun(copy_data(shared / "data", own / "sample"), Answer(**read_json(answer)))
 
 
 @pytest.fixture(scope="session")

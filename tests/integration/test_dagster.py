@@ -45,6 +45,7 @@ MARTS = {
         "production_yearly",
     },
     "mobility": {
+        "congestion_street_hourly",
         "counter_works_daily",
         "traffic_hourly",
         "traffic_yearly",
@@ -65,6 +66,7 @@ RELEASES = {
         "chantiers_voirie",
         "comptages_chantiers_journaliers",
         "comptages_routiers_horaires",
+        "congestion_rues_horaire",
         "effet_chantiers_trafic",
         "trafic_moyen_journalier_annuel",
     },

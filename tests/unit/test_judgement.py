@@ -131,7 +131,9 @@ def test_past_its_date_an_agreement_lets_nothing_leave_for_anybody(audience: str
 
 def test_rows_that_a_column_tells_are_left_out():
     verdict = judged(origin(teller="source"), origin(kind="influence", teller="source"), orders=LENT)
-    assert verdict == Verdict((), (("orders", ("source",)),), "etalab-2.0", ())
+    (why,) = verdict.because
+    assert why.startswith("orders, whose agreement lets nothing leave for public (sharing.leaves.public in ")
+    assert replace(verdict, because=()) == Verdict((), (("orders", ("source",)),), "etalab-2.0", ())
 
 
 @pytest.mark.parametrize("mixed", [origin(), origin(kind="influence"), origin(teller="lost_source")])
