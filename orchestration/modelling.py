@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from expectations.rules import WHOLE_MART
 from exports.card import ExportCard
 from exports.tree import LATEST
 from exports.withdrawals import RELEASE_FILE
@@ -22,11 +23,12 @@ from orchestration.project import Project
 from orchestration.receiving import as_of, loaded_deliveries
 from orchestration.workspace import Workspace
 from raw_sources.agreements import INTERNAL, PUBLIC
-from raw_sources.database import DuckDBSettings, connect
-from raw_sources.errors import HalleError
+from raw_sources.database import DuckDBSettings, connect, identifier, literal
+from raw_sources.errors import ConfigurationError, HalleError
 from raw_sources.files import read_json, write_json
 
 LAYERS = ("staging", "intermediate", "marts")
+KEPT = "keeps_last_release"
 
 
 class ModelsFailed(HalleError):
@@ -95,16 +97,30 @@ def last_released_rows(project: Project, workspace: Workspace) -> list[tuple[str
         files = sorted(str(path) for path in latest.rglob("*.parquet"))
         if files and "source" in card.columns:
             release = read_json(latest / RELEASE_FILE)["release"]
-            counted = _rows_by_source(files, card)
+            counted = _rows_by_source(files, _period_compared(project, card))
             rows += [(card.mart, *one) for one in counted if (audience, slug, release, one[0]) not in erased]
     return rows
 
 
-def _rows_by_source(files: Sequence[str], card: ExportCard) -> list[tuple[str, str, int]]:
-    period = "period_month" if "period_month" in card.columns else "'*'"
+def _period_compared(project: Project, card: ExportCard) -> str | None:
+    """Return the column by which the mart's suite compares a release with the last one; None: as a whole."""
+    suite = project.suites.get(card.mart)
+    kept = (one for one in suite.expectations if one.kind == KEPT) if suite else ()
+    period: str | None = next((one.parameters.get("period") for one in kept), None)
+    if period is not None and period not in card.columns:
+        raise ConfigurationError(
+            f"the suite of {card.mart} compares releases by {period!r}, which is not among the columns.",
+            where=str(card.path),
+            hint="Publish it, or compare the mart as a whole.",
+        )
+    return period
+
+
+def _rows_by_source(files: Sequence[str], period: str | None) -> list[tuple[str, str, int]]:
+    by = f"cast({identifier(period)} as varchar)" if period else literal(WHOLE_MART)
     with connect(None, DuckDBSettings()) as connection:
         return connection.execute(
-            f"select source, {period}, count(*) from read_parquet(?, hive_partitioning = false) "
+            f"select source, {by}, count(*) from read_parquet(?, hive_partitioning = false) "
             "group by 1, 2 order by 1, 2",
             [files],
         ).fetchall()

@@ -7,6 +7,7 @@ what they say of their files makes the same mart of both. Dagster is left out, a
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -182,6 +183,24 @@ def test_nothing_leaves_before_a_licence_is_declared(shores: tuple[Shore, Shore]
     assert declared.run.releases[SLUG].rows == 5
     (source,) = [releasing.source_note(card) for source, card in declared.run.project.cards.items() if source == SOURCE]
     assert source.licence == "etalab-2.0"
+
+
+@pytest.mark.slow
+def test_a_month_that_was_released_may_not_vanish(shores: tuple[Shore, Shore], tmp_path: Path):
+    _, declared = shores
+    data = Path(shutil.copytree(declared.root / "data", tmp_path / "data", symlinks=True))
+    for kept, verdict in (("true", "passed"), ("month <> '2020-07'", "failed")):
+        shutil.rmtree(data / "validation")
+        later = Run(declared.run.project, Workspace(data), now=NOW, themes=("economy",))
+        later.as_of()
+        with duckdb.connect(str(later.workspace.warehouse)) as connection:
+            assert connection.execute("select count(*) from ops.last_release where period = '2020-07'").fetchone() == (
+                1,
+            )
+            connection.execute(f"delete from {MART} where not ({kept})")
+        certificate = later.validate(MART)
+        assert certificate.status == verdict
+        assert ("last_release_is_kept" in certificate.names("failed")) == (verdict == "failed")
 
 
 @pytest.mark.slow

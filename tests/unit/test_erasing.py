@@ -309,7 +309,7 @@ def test_no_release_is_expected_to_keep_what_was_erased(workspace: Workspace, pr
     write_json(latest / "release.json", {"release": entry.release})
     rows = f"select '{SOURCE}' as source, '2025-11' as period_month"
     duckdb.sql(rows).write_parquet(str(latest / f"{SLUG}.parquet"))
-    kept = [("counting.counts_daily", SOURCE, "2025-11", 1)]
+    kept = [("counting.counts_daily", SOURCE, "*", 1)]
     assert last_released_rows(project, workspace) == kept
     retention.settle(kept_for(project, "P1M"), workspace, NOW + timedelta(days=40))
     assert last_released_rows(project, workspace) == []
