@@ -438,6 +438,24 @@ def verify(
 
 
 @app.command()
+def protect(
+    table: Annotated[Path, typer.Argument(help="A CSV or Parquet file: contributors' rows, or cells.")],
+    spec: Annotated[Path, typer.Option(help="What its columns, hierarchies and rules of secrecy are (YAML).")],
+    out: Annotated[Path, typer.Option(help="Folder for the protected table, the audit and a summary.")],
+) -> None:
+    """Empty the cells of a table that would tell of somebody, and prove that sums do not give them back."""
+    from exports.disclosure.protect import protect as protect_frame
+    from exports.disclosure.protect import read_previous, write_protected
+    from exports.disclosure.spec import read_spec, read_table
+
+    rules = read_spec(spec)
+    protected = protect_frame(read_table(table), rules, read_previous(rules))
+    for path in write_protected(protected, out):
+        typer.echo(str(path))
+    protected.refuse_risks()
+
+
+@app.command()
 def sample(
     out: Annotated[Path, typer.Option(help="Folder to write; it must not exist or be empty.")],
     scale: Annotated[

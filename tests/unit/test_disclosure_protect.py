@@ -1,0 +1,236 @@
+"""From a file to a protected table: microdata and cells, margins, refusals, attacks that fail, what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from exports.disclosure.protect import SECRET, STATUS, Protected, protect, read_previous, released, write_protected
+from exports.disclosure.spec import Spec, read_spec, read_table
+from exports.disclosure.tabulate import tabulate
+from orchestration.cli import app
+from raw_sources.errors import ConfigurationError, GateClosed
+
+SPEC = """\
+dimensions:
+  - column: department
+    total: FR
+    parents: {"01": ARA, "69": ARA, "75": IDF, "92": IDF, ARA: FR, IDF: FR}
+    repeated: false
+  - column: country
+    total: W
+value: amount
+units: merchants
+cells: {frequency: merchants, largest: [largest, second]}
+rules:
+  - {rule: minimum_frequency, of: merchants, at_least: 3}
+  - {rule: p_percent, p_pct: 10}
+"""
+HEAD = "department,country,amount,merchants,largest,second\n"
+ROWS = """\
+01,DE,20,2,15,5
+01,GB,50,9,10,9
+01,US,45,8,9,9
+69,DE,80,9,12,11
+69,GB,190,20,30,20
+69,US,100,15,20,15
+75,DE,170,30,20,15
+75,GB,320,40,30,20
+75,US,260,30,20,20
+92,DE,60,10,10,9
+92,GB,70,10,10,9
+92,US,90,12,12,11
+"""
+
+
+def spec_of(folder: Path, text: str = SPEC) -> Spec:
+    (folder / "spec.yml").write_text(text, encoding="utf-8")
+    return read_spec(folder / "spec.yml")
+
+
+def frame_of(folder: Path, text: str = HEAD + ROWS) -> pl.DataFrame:
+    (folder / "table.csv").write_text(text, encoding="utf-8")
+    return read_table(folder / "table.csv")
+
+
+def shown(protected: Protected) -> dict[tuple[str, str], float]:
+    rows = protected.frame.filter(pl.col(STATUS) != SECRET).select("department", "country", "amount").iter_rows()
+    return {(department, country): amount for department, country, amount in rows}
+
+
+def subtract(known: dict[tuple[str, str], float], protected: Protected) -> dict[tuple[str, str], float]:
+    """Return what an attacker recomputes with a pencil: in each sum, the one cell that is not shown."""
+    table, found = protected.release.table, dict(known)
+    while True:
+        before = len(found)
+        for equation in table.equations:
+            cells = [table.cells[cell].codes for cell in (equation.total, *equation.children)]
+            missing = [codes for codes in cells if codes not in found]
+            if len(missing) == 1:
+                parts = sum(found[codes] for codes in cells[1:] if codes in found)
+                found[missing[0]] = parts if missing[0] == cells[0] else found[cells[0]] - parts
+        if len(found) == before:
+            return {codes: value for codes, value in found.items() if codes not in known}
+
+
+def test_a_table_of_cells_is_protected_with_the_margins_that_it_lacks(tmp_path: Path):
+    protected = protect(frame_of(tmp_path), spec_of(tmp_path))
+    assert protected.risks == ()
+    assert protected.frame.columns == ["department", "country", "amount", STATUS]
+    assert protected.frame.height == 7 * 4
+    assert shown(protected)["FR", "W"] == 1455
+    assert ("01", "DE") not in shown(protected)
+    assert protected.summary["unsafe"] == 1
+    assert protected.summary["secondary"] == 3
+    assert protected.frame.filter(pl.col(STATUS) == SECRET)["amount"].null_count() == 4
+
+
+def test_subtraction_works_on_primary_suppression_alone_and_fails_on_the_release(tmp_path: Path):
+    protected = protect(frame_of(tmp_path), spec_of(tmp_path))
+    table, sensitivity = protected.release.table, protected.release.sensitivity
+    primary = {cell.codes: cell.value for place, cell in enumerate(table.cells) if not sensitivity.unsafe[place]}
+    assert subtract(primary, protected) == {("01", "DE"): 20.0}  # type: ignore[arg-type]
+    assert subtract(shown(protected), protected) == {}
+
+
+def test_contributors_rows_are_grouped_by_holding(tmp_path: Path):
+    rows = [("01", "DE", 10, "s1", "h"), ("01", "DE", 10, "s2", "h"), ("01", "DE", 5, "s3", None)]
+    rows += [("69", "DE", 10, f"t{one}", None) for one in range(6)]
+    rows += [("75", "DE", 11, f"u{one}", None) for one in range(6)]
+    rows += [("92", "DE", 12, f"v{one}", None) for one in range(6)]
+    frame = pl.DataFrame(rows, ["department", "country", "amount", "siret", "group"], orient="row")
+    text = SPEC.replace("cells: {frequency: merchants, largest: [largest, second]}", "microdata: {contributor: siret}")
+    table, _ = tabulate(frame, spec_of(tmp_path, text))
+    cell = table.cells[table.index["01", "DE"]]
+    assert (cell.frequency, cell.contributions) == (3, (10.0, 10.0, 5.0))
+    spec = spec_of(tmp_path, text + "  - {rule: holdings, by: group}\n")
+    table, _ = tabulate(frame, spec)
+    cell = table.cells[table.index["01", "DE"]]
+    assert (cell.frequency, cell.contributions, cell.holders) == (2, (20.0, 5.0), ("h", "s3"))
+    assert table.cells[table.index["FR", "W"]].frequency == 20
+    assert protect(frame, spec).risks == ()
+
+
+def test_weights_multiply_contributions(tmp_path: Path):
+    text = SPEC.replace("cells: {frequency: merchants, largest: [largest, second]}", "microdata: {weight: weight}")
+    frame = pl.DataFrame({"department": ["01", "01"], "country": ["DE"] * 2, "amount": [3, 4], "weight": [10, 2]})
+    table, _ = tabulate(frame, spec_of(tmp_path, text))
+    assert table.cells[table.index["01", "DE"]].contributions == (30.0, 8.0)
+
+
+def test_a_margin_of_codes_with_the_same_contributors_is_judged_with_caution(tmp_path: Path):
+    rows = HEAD + "01,DE,20,2,15,5\n01,GB,50,9,10,9\n"
+    table, _ = tabulate(frame_of(tmp_path, rows), spec_of(tmp_path))
+    cell = table.cells[table.index["01", "W"]]
+    assert (cell.frequency, cell.contributions) == (9, (25.0, 14.0))
+    apart = SPEC.replace("    total: W\n", "    total: W\n    repeated: false\n")
+    table, _ = tabulate(frame_of(tmp_path, rows), spec_of(tmp_path, apart))
+    cell = table.cells[table.index["01", "W"]]
+    assert (cell.frequency, cell.contributions) == (11, (15.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("FR,W,1460,183,30,30\n", "department=FR, country=W differs by 5"),
+        ("13,DE,5,4,2,1\n", "The code 13 is not in the hierarchy department"),
+        ("ARA,W,-5,4,2,1\n", "has the value -5"),
+        ("01,DE,20,2,15,5\n", "Two rows have the codes 01, DE"),
+        ("ARA,W,12 000,4,2,1\n", "'12 000' is not a number"),
+        ("ARA,DE,100,11,5,12\n", "contributions are not in order"),
+    ],
+)
+def test_a_table_that_cannot_be_judged_is_refused(tmp_path: Path, row: str, words: str):
+    with pytest.raises(ConfigurationError, match=words):
+        protect(frame_of(tmp_path, HEAD + ROWS + row), spec_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("IDF: FR}", "IDF: ARA, ARA: IDF}", "repeated|duplicate|each other's parents"),
+        ("ARA: FR, IDF: FR", "ARA: IDF, IDF: ARA", "each other's parents"),
+        ("ARA: FR, IDF: FR", "ARA: FR", "The code IDF has no parent"),
+        ("column: country", "column: department", "'department' is a dimension already"),
+        ("p_pct: 10", "p_pct: 0", "p_pct|percentage"),
+        ("value: amount", "value: euros", "the table has no column 'euros'"),
+        ("of: merchants", "of: cards", "no count of cards"),
+    ],
+)
+def test_a_specification_that_cannot_be_followed_is_refused(tmp_path: Path, old: str, new: str, words: str):
+    with pytest.raises(ConfigurationError, match=words):
+        protect(frame_of(tmp_path), spec_of(tmp_path, SPEC.replace(old, new)))
+
+
+def test_what_the_producer_hides_stays_hidden_and_is_unknown_to_the_audit(tmp_path: Path):
+    rows = ROWS.replace("92,US,90,12,12,11", "92,US,,,,") + "IDF,US,350,42,20,20\n"
+    protected = protect(frame_of(tmp_path, HEAD + rows), spec_of(tmp_path))
+    assert protected.summary["hidden_by_producer"] >= 1
+    assert ("92", "US") not in shown(protected)
+
+
+def test_a_difference_between_two_releases_gives_nothing_away(tmp_path: Path):
+    spec = spec_of(tmp_path)
+    before = frame_of(tmp_path)
+    first = protect(before, spec)
+    # 01,GB is corrected, with its totals: what was left empty may not be shown now, nor be the difference of totals.
+    after = frame_of(tmp_path, HEAD + ROWS.replace("01,GB,50,9", "01,GB,57,9"))
+    again = protect(after, spec, [released(before, first.frame, spec)])
+    assert again.risks == ()
+    known = {codes: value for codes, value in shown(first).items() if codes[1] != "GB" and codes[1] != "W"}
+    both = {**known, **shown(again)}
+    assert ("01", "DE") not in both
+    assert subtract(both, again) == {}
+
+
+def test_a_cell_shown_before_cannot_hide_another(tmp_path: Path):
+    spec = spec_of(tmp_path)
+    frame = frame_of(tmp_path)
+    # An earlier release that left nothing but the unsafe cell empty gives it away: nothing mends that today.
+    everything = tabulate(frame, spec)[0]
+    values = [(*cell.codes, None if cell.codes == ("01", "DE") else cell.value) for cell in everything.cells]
+    earlier = pl.DataFrame(values, ["department", "country", "amount"], orient="row")
+    again = protect(frame, spec, [released(frame, earlier, spec)])
+    assert again.risks
+    with pytest.raises(GateClosed, match="can be deduced"):
+        again.refuse_risks()
+    files = {path.name for path in write_protected(again, tmp_path / "out")}
+    assert files == {"audit.json", "summary.md"}
+
+
+def test_the_command_writes_what_may_leave_and_no_parameter(tmp_path: Path):
+    frame_of(tmp_path)
+    spec_of(tmp_path, SPEC.replace("at_least: 3", "at_least: 4").replace("p_pct: 10", "p_pct: 17"))
+    options = ["--spec", str(tmp_path / "spec.yml"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["protect", str(tmp_path / "table.csv"), *options])
+    assert result.exit_code == 0, result.output
+    written = {path.name: path for path in (tmp_path / "out").iterdir()}
+    assert set(written) == {"protected.csv", "protected.parquet", "audit.json", "summary.md"}
+    assert pl.read_parquet(written["protected.parquet"]).height == 28
+    told = json.loads(written["audit.json"].read_text(encoding="utf-8"))
+    assert told["cells_at_risk"] == 0
+    assert told["by_level"]["department 0, country 0"] == {"cells": 1, "secret": 0}
+    texts = written["audit.json"].read_text(encoding="utf-8") + written["summary.md"].read_text(encoding="utf-8")
+    for word in ("at_least", "p_pct", "p_percent", "minimum_frequency", "17"):
+        assert word not in texts.replace('"by_level"', ""), word
+
+
+def test_earlier_releases_are_read_from_files(tmp_path: Path):
+    frame = frame_of(tmp_path)
+    spec = spec_of(tmp_path)
+    write_protected(protect(frame, spec), tmp_path / "v1")
+    later = spec_of(tmp_path, SPEC + "previous: [{table: table.csv, released: v1/protected.csv}]\n")
+    again = protect(frame, later, read_previous(later))
+    assert again.risks == ()
+    assert again.summary["secret"] == 4
+
+
+def test_nothing_that_is_printed_tells_a_parameter(tmp_path: Path):
+    spec = spec_of(tmp_path, SPEC.replace("p_pct: 10", "p_pct: 17.5"))
+    protected = protect(frame_of(tmp_path), spec)
+    assert "17.5" not in repr(spec)
+    assert "17.5" not in repr(protected)
