@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run ui test setup lint bench bench-effect lock
+.PHONY: help run ui test setup lint bench bench-effect bench-secrecy lock
 
 ARGS ?=
 BIN := .venv/bin
@@ -47,6 +47,9 @@ bench: $(PACKAGE) $(DEV) ## time a whole run against one hand-written DuckDB scr
 
 bench-effect: $(PACKAGE) $(DEV) ## print error, coverage and power of the effect of works, on traffic of known truth
 	@$(BIN)/python -m tests.benchmarks.effect $(ARGS)
+
+bench-secrecy: $(PACKAGE) $(DEV) ## print cells left empty, cost, seconds and cells at risk, by size and method of protection
+	@$(BIN)/python -m tests.benchmarks.secrecy $(ARGS)
 
 lock: ## for maintainers: resolve the lock files anew (needs uv)
 	@sh .ci/lock
