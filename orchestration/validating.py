@@ -1,4 +1,4 @@
-"""From a mart to its certificate: the suite is run only when this very content has not been judged by it yet.
+"""From a mart to its certificate: the suite is run only when this very content has not passed it yet.
 
 How a suite is executed and what a certificate binds belong to ``expectations``.
 """
@@ -25,9 +25,10 @@ def mart_fingerprint(node: MartNode, workspace: Workspace) -> Fingerprint:
 
 
 def validate_mart(project: Project, workspace: Workspace, node: MartNode) -> Certificate:
-    """Return the certificate of the mart's present content, running the suite when there is none.
+    """Return the certificate of the mart's present content, running the suite when none says that it passed.
 
-    An outcome of ``error`` is never reused: the machinery may have been mended since.
+    What failed is judged again: the machinery may have been mended since, or what the content was compared with (the
+    last release, which may have been withdrawn; the deliveries) may have changed.
     """
     suite = project.suites.get(node.key)
     if suite is None:
@@ -37,7 +38,7 @@ def validate_mart(project: Project, workspace: Workspace, node: MartNode) -> Cer
         )
     content = mart_fingerprint(node, workspace)
     known = certificates.find(workspace.validation, node.key, content.digest, suite.digest)
-    if known is not None and known.status != "error":
+    if known is not None and known.status == "passed":
         certificates.save(workspace.validation, known)
         return known
     from expectations.engine import validate  # Great Expectations costs seconds to import: only when a suite has to run
