@@ -5,14 +5,12 @@ The lock goes with the process: a killed run leaves none behind.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from orchestration.workspace import Workspace
-from raw_sources.errors import ConfigurationError
+from raw_sources.locks import sole_holder
 
 
 @contextmanager
@@ -28,19 +26,5 @@ def alone_at_work(workspace: Workspace) -> Iterator[None]:
 @contextmanager
 def one_run_at_a_time(data: Path) -> Iterator[None]:
     """Hold DATA's lock for the block; raises ConfigurationError when another run holds it."""
-    data.mkdir(parents=True, exist_ok=True)
-    path = data / "lock"
-    with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise ConfigurationError(
-                f"another run is at work here (process {stream.read().strip() or 'unknown'}).",
-                where=str(data),
-                hint="Wait until it ends, or give another --data.",
-            ) from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
+    with sole_holder(data, "another run is at work here", "Wait until it ends, or give another --data."):
         yield

@@ -7,23 +7,23 @@ bundle offered twice is one delivery. The process runs for months, so it loads n
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import io
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from raw_sources.boundaries import boundary
 from raw_sources.card import Card
-from raw_sources.errors import ConfigurationError, DeliveryRefused, MachineryError, Unreachable
+from raw_sources.errors import DeliveryRefused, MachineryError, Unreachable
 from raw_sources.fetching import FetchOptions, Validators, fetch
 from raw_sources.files import sync_folder
+from raw_sources.locks import sole_holder
 from raw_sources.readers.json_text import DECODER, compact
 from raw_sources.readers.waze_snapshot import Members, Poll, cleaned_poll, kept_keys, poll_of
 
@@ -186,7 +186,8 @@ def collect(
 
     Raises ConfigurationError when another collector of the source is at work on the same folder.
     """
-    with _alone(collection.folder, collection.card.source):
+    busy = f"a collector of {collection.card.source} is already at work here"
+    with sole_holder(collection.folder, busy, "One is enough: stop that one first, or leave it to its work."):
         collection.take_up()
         due = collection.clock()
         while True:
@@ -197,25 +198,6 @@ def collect(
             if until is not None and due >= until:
                 return collection.tally
             wait(max(0.0, (due - now).total_seconds()))
-
-
-@contextmanager
-def _alone(folder: Path, source: str) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise ConfigurationError(
-                f"a collector of {source} is already at work here (process {stream.read().strip() or 'unknown'}).",
-                where=str(folder),
-                hint="One is enough: stop that one first, or leave it to its work.",
-            ) from None
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
 
 
 def mend(bundle: Path) -> None:
