@@ -82,7 +82,8 @@ def test_where_no_row_may_leave_nothing_is_released_and_later_that_is_wrong(worl
     told = make_terms(leaves="nothing", teller="site_id")
     world.sql(f"update street.measures set site_id = '{SOURCE}'")
     world.terms = told
-    with pytest.raises(NothingMayLeave, match=f"no row of street.measures may leave for the public: {SOURCE} may not"):
+    clause = rf"for the public: {SOURCE}, whose agreement lets nothing leave for public \(sharing\.leaves\.public in "
+    with pytest.raises(NothingMayLeave, match=f"no row of street.measures may leave {clause}"):
         world.release()
     assert written(world) == []
     world.terms = make_terms()
