@@ -22,6 +22,7 @@ from exports.card import ExportCard, published_columns
 from exports.changes import check_version
 from exports.formats.columns import PublishedColumn, publish_column, select_sql
 from exports.formats.excel_fr import EXCEL_FR
+from exports.judgement import Verdict
 from exports.log import ColumnFacts, Entry, PeriodFacts, ReleaseLog
 from exports.metadata import Context, Mart
 from exports.terms import Proof, Terms, credited, permit, proof_of, rows_that_may_leave, spoken
@@ -111,25 +112,11 @@ def make_plan(
     certificate = _certified(connection, mart, gate)
     rows = rows_that_may_leave(mart, verdict)
     content = published_fingerprint(connection, f"({select_sql(columns, rows)})", card.columns, mart.period_column)
-    if content.rows == 0:
-        refusal: type[HalleError] = GateClosed if log.entries(card.slug) else NothingMayLeave
-        why = "; ".join(verdict.because) or "every row is below a minimum of its declassification"
-        raise refusal(
-            f"no row of {mart.relation} may leave for {spoken(terms.audience)}: {why}.",
-            where=str(card.path),
-            hint="What may leave is under sharing in the cards of these sources.",
-        )
+    _check_something_leaves(content, card, mart, verdict, terms, log)
     proof = proof_of(connection, card, mart, terms, verdict)
     card = replace(card, licence=verdict.licence)
     context = replace(context, sources=credited(context.sources, card, verdict, terms))
-    identity: dict[str, str | None] = {
-        "after": None,
-        "agreements": sha256_text(canonical_json(proof)),
-        "certificate": certificate.key,
-        "fingerprint": content.digest,
-        "metadata": sha256_text(canonical_json(_metadata(card, context, columns))),
-        "recipe": _recipe(card, context, columns),
-    }
+    identity = _identity(proof, certificate, content, card, context, columns)
     draft = _draft(card, mart, context, columns, content, identity)
     entry, previous = _place_in_history(draft, log.entries(card.slug), public, identity)
     _check_not_withdrawn(ban_on_release(log.withdrawals(card.slug), entry, log.entries(card.slug)))
@@ -137,6 +124,40 @@ def make_plan(
         check_version(previous, card.version, entry.columns, str(card.path))
     entry = replace(entry, partitioned=_is_partitioned(card, mart, content.rows, previous))
     return Plan(card, mart, context, rows, proof, columns, certificate, content, identity, previous, entry, public)
+
+
+def _check_something_leaves(
+    content: Fingerprint, card: ExportCard, mart: Mart, verdict: Verdict, terms: Terms, log: ReleaseLog
+) -> None:
+    """Raise when no row may leave: nothing is wrong with that, unless rows of this dataset have left before."""
+    if content.rows > 0:
+        return
+    refusal: type[HalleError] = GateClosed if log.entries(card.slug) else NothingMayLeave
+    why = "; ".join(verdict.because) or "every row is below a minimum of its declassification"
+    raise refusal(
+        f"no row of {mart.relation} may leave for {spoken(terms.audience)}: {why}.",
+        where=str(card.path),
+        hint="What may leave is under sharing in the cards of these sources.",
+    )
+
+
+def _identity(
+    proof: Proof,
+    certificate: Certificate,
+    content: Fingerprint,
+    card: ExportCard,
+    context: Context,
+    columns: Sequence[PublishedColumn],
+) -> dict[str, str | None]:
+    """Return what makes the name of a release: all that makes its content, save its place in history."""
+    return {
+        "after": None,
+        "agreements": sha256_text(canonical_json(proof)),
+        "certificate": certificate.key,
+        "fingerprint": content.digest,
+        "metadata": sha256_text(canonical_json(_metadata(card, context, columns))),
+        "recipe": _recipe(card, context, columns),
+    }
 
 
 def _check_not_withdrawn(decision: Withdrawal | None) -> None:

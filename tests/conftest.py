@@ -44,9 +44,9 @@ def pytest_make_collect_report() -> Iterator[None]:
 
 
 def refuse_skip(report: Any) -> Any:
-    """Turn a skip into a failure that keeps the reason, when all tests are demanded."""
+    """Turn a skip, or a failure that is expected, into a failure that keeps the reason, when all tests are demanded."""
     demanded = os.environ.get("HALLE_DEMAND_ALL") == "1"
-    if demanded and report.skipped and not hasattr(report, "wasxfail"):
+    if demanded and report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"{reason} (HALLE_DEMAND_ALL=1: no test may be skipped)"

@@ -109,12 +109,7 @@ def suppress_exactly(
     low[[*levels, *empty, *np.flatnonzero(table.unknown)]] = 1.0
     for cell in fixed:  # leaving empty what everybody knows hides nothing
         low[cell] = high[cell] = 0.0
-    master = _quiet()
-    master.setOptionValue("mip_rel_gap", GAP)
-    master.addVars(size, low, high)
-    # A cell without a price is not left empty for nothing.
-    paid = np.where(low == 1, 0.0, prices + TINY * float(prices.max(initial=1.0)))
-    master.changeColsCost(size, np.arange(size, dtype=np.int32), paid)
+    master = _master(low, high, prices)
     solved = 0
     whole = False
     chosen = low
@@ -140,6 +135,17 @@ def suppress_exactly(
         solution = np.array(master.getSolution().col_value)
         chosen = np.round(solution) if whole else np.clip(solution, 0.0, 1.0)
     return None
+
+
+def _master(low: Floats, high: Floats, prices: Floats) -> highspy.Highs:
+    """Return the programme that chooses, between the bounds of each cell, at the least price; without a cut yet."""
+    master, size = _quiet(), len(low)
+    master.setOptionValue("mip_rel_gap", GAP)
+    master.addVars(size, low, high)
+    # A cell without a price is not left empty for nothing.
+    paid = np.where(low == 1, 0.0, prices + TINY * float(prices.max(initial=1.0)))
+    master.changeColsCost(size, np.arange(size, dtype=np.int32), paid)
+    return master
 
 
 def _goals(table: Table, levels: Mapping[int, Levels]) -> list[_Goal]:
