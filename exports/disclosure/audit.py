@@ -285,7 +285,12 @@ def _insiders(release: Release) -> dict[str, dict[int, float]]:
             for name, contribution in zip(names, own, strict=False):
                 found.setdefault(name, {})[place] = float(contribution)
     everywhere = {name: raised_to_totals(release.table, own) for name, own in found.items()}
-    hidden = {name: {cell: x for cell, x in own.items() if unknown[cell]} for name, own in everywhere.items()}
+    # Who contributed nothing knows no more than that, unless it is told to be alone.
+    alone = unknown & (release.table.frequencies == 1)
+    hidden = {
+        name: {cell: x for cell, x in own.items() if unknown[cell] and (x > 0 or alone[cell])}
+        for name, own in everywhere.items()
+    }
     return {name: own for name, own in hidden.items() if own}
 
 
