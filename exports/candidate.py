@@ -26,6 +26,7 @@ from exports.formats.excel_fr import EXCEL_FR, ROWS_BELOW
 from exports.formats.parquet import GEO_KEY, geo_metadata, keep_wkb, parquet_relation, write_parquet
 from exports.log import Entry, FileFacts, ReleaseLog
 from exports.metadata import Context, Mart
+from exports.past import hold
 from exports.plan import Gate, Plan, inside_parquet, make_plan, published_fingerprint
 from exports.terms import Terms
 from exports.tree import LATEST, files_below, link_file, release_folder, sync_file
@@ -59,18 +60,21 @@ def build_candidate(
     staging_root: Path,
     public: Path,
     log: ReleaseLog,
+    secrets: Path,
 ) -> Candidate:
     """Write the files of the next release of ``card`` aside, in ``staging_root``, and check them.
 
     ``public`` is the tree that the audience of ``terms`` sees: unchanged files are hard links to it, and an unchanged
-    release is returned as it is there. Raises ``ConfigurationError`` (card, mart and version do not fit),
-    ``NothingToRelease`` (empty mart), ``GateClosed`` (a broken agreement, no passing certificate for this content, or
-    written files that differ from it), ``MachineryError`` (a replay that gives other bytes).
+    release is returned as it is there. What a release hides is kept in ``secrets`` before anything of it is public.
+    Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease`` (empty mart), ``GateClosed``
+    (a broken agreement, a secret that can be deduced, no passing certificate for this content, or written files that
+    differ from it), ``MachineryError`` (a replay that gives other bytes, an earlier release that cannot be audited).
     """
     with ExitStack() as stack:
         connection = stack.enter_context(connect(database, settings))
         stack.enter_context(geometry_functions(connection))
-        plan = make_plan(connection, card, mart, context, terms, gate, public, log)
+        plan = make_plan(connection, card, mart, context, terms, gate, public, log, secrets)
+        hold(secrets, plan.entry, plan.held)
         current = public / release_folder(card.slug, card.version, plan.entry.release)
         if plan.entry == _newest_if_same(plan.entry, log) and is_published(public, plan.entry, thorough=True):
             return Candidate(plan.entry, current, new=False)

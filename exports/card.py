@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from exports.metadata import Mart, MartColumn
+from exports.secrecy import Secrecy, secrecy_of
 from raw_sources.agreements import Grain
 from raw_sources.documents import Document, nearest, read_document
 from raw_sources.errors import ConfigurationError
@@ -24,7 +25,7 @@ SCHEMA_FILE = Path(__file__).with_name("card.schema.json")
 class Declassification:
     """The way down for ``sources``, or all of a ``family``: the mart is as coarse as ``grain``, and ``rules`` hold.
 
-    Each rule has ``rule`` (minimum), ``column`` of the mart and ``at_least``.
+    Each rule has ``rule``: minimum, with ``column`` of the mart and ``at_least``, or secrecy.
     """
 
     sources: tuple[str, ...]
@@ -43,7 +44,8 @@ class Declassification:
 class ExportCard:
     """A read export card. ``partition_above`` is the row count beyond which files are monthly (None: never).
 
-    ``declassify`` are the only ways in which figures leave that are made with sources of which aggregates may.
+    ``declassify`` are the only ways in which figures leave that are made with sources of which aggregates may;
+    ``secrecy`` says how figures that are under secrecy do.
     """
 
     slug: str
@@ -66,6 +68,7 @@ class ExportCard:
     path: Path
     digest: str
     declassify: tuple[Declassification, ...] = ()
+    secrecy: Secrecy | None = None
 
 
 def read_export_card(path: Path) -> ExportCard:
@@ -154,6 +157,7 @@ def _card(document: Document) -> ExportCard:
         path=document.path,
         digest=document.digest,
         declassify=tuple(_declassification(entry) for entry in value.get("declassify", ())),
+        secrecy=secrecy_of(document),
     )
 
 

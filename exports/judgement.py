@@ -6,7 +6,7 @@ What cannot be told is judged as if it came from everything. What a verdict does
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
@@ -15,6 +15,7 @@ from exports.card import Declassification, ExportCard
 from exports.licences import NAMED, binding, meet, outputs_of
 from exports.lineage import RECORD, UNTOLD, Lineage, Origin
 from exports.metadata import Mart
+from exports.secrecy import Secrecy
 from raw_sources.agreements import AGGREGATES, CLOSED, EVERYTHING, INTERNAL, PUBLIC, Agreement
 
 INTERNAL_LICENCE = "LicenseRef-internal"
@@ -71,6 +72,7 @@ class _Case:
     families: Mapping[str, str | None]
     audience: str
     today: date
+    others: Mapping[str, Sequence[ExportCard]]
 
     def allows(self, source: str) -> str:
         return self.agreements[source].allows(self.audience, self.today)
@@ -105,17 +107,22 @@ def judge(
     audience: str,
     today: date,
     families: Mapping[str, str | None] | None = None,
+    others: Mapping[str, Sequence[ExportCard]] | None = None,
 ) -> Verdict:
     """Judge what ``card`` would let out of ``mart`` for ``audience`` (public, internal, partner-<name>).
 
-    Breaches come rule by rule (what leaves, declassification, persons, grain, licence), in the order of the columns.
+    Breaches come rule by rule (what leaves, declassification, secrecy, persons, grain, licence), in the order of the
+    columns.
     ``agreements`` and ``licences`` (SPDX) are those of the sources that deliver to the territory: no other is judged.
-    ``personal`` has the class of the raw columns that are loaded; ``families`` the family of each source.
+    ``personal`` has the class of the raw columns that are loaded; ``families`` the family of each source; ``others``
+    the cards of other datasets that let its figures out under secrecy.
     """
     agreements = {**agreements, **_seeded(lineage)}
     used = {name: _by_source(_origins(name, mart, lineage, agreements)) for name in card.columns}
-    case = _Case(card, mart, used, lineage.untraced, agreements, licences, personal, families or {}, audience, today)
-    breaches = [*_leaving(case), *_declassifying(case), *_persons(case), *_grains(case), *_licence(case)]
+    told = families or {}, audience, today, others or {}
+    case = _Case(card, mart, used, lineage.untraced, agreements, licences, personal, *told)
+    rules = (_leaving, _declassifying, _secret, _persons, _grains, _licence)
+    breaches = [breach for rule in rules for breach in rule(case)]
     withheld = _withheld(case)
     because = tuple(_because(case, source) for source, _ in withheld)
     return Verdict(tuple(breaches), withheld, _claimed(case), _proof(case), because)
@@ -183,13 +190,45 @@ def _unprotected(case: _Case, source: str, entry: Declassification) -> Iterator[
     if not entry.rules:
         yield "declassify.rules", "declassified without a rule"
     for rule in entry.rules:
-        if case.mart.column(rule["column"]) is None:
+        if rule["rule"] == "minimum" and case.mart.column(rule["column"]) is None:
             lacking = f"{case.mart.relation} has no column {rule['column']!r}"
             yield "declassify.rules", f"declassified by a rule that cannot be applied: {lacking}"
-    secrecy = case.agreements[source].secrecy
-    if secrecy and case.audience != INTERNAL:
-        rules = ", ".join(rule.rule for rule in secrecy)
-        yield "secrecy", f"whose figures are under secrecy ({rules}) and wait for disclosure control"
+    if any(rule["rule"] == "secrecy" for rule in entry.rules) and not case.agreements[source].secrecy:
+        yield "declassify.rules", "declassified by its rules of secrecy, and its agreement has none"
+
+
+def _secret(case: _Case) -> Iterator[Breach]:
+    """Figures under secrecy leave for nobody else, but emptied and audited as the card says."""
+    for source in case.remaining if case.audience != INTERNAL else ():
+        rules = case.agreements[source].secrecy
+        for why in _unprotectable(case, source) if rules else ():
+            named = ", ".join(rule.rule for rule in rules)
+            yield _breach(case, *case.first(source), "secrecy", f"whose figures are under secrecy ({named}), and {why}")
+
+
+def _unprotectable(case: _Case, source: str) -> Iterator[str]:
+    secrecy = case.card.secrecy
+    if secrecy is None:
+        yield "the card does not say how they are protected (field secrecy)"
+        return
+    yield from secrecy.unmet(case.agreements[source].secrecy)
+    yield from _mixed_figures(case, source, secrecy)
+    for other in case.others.get(source, ()):
+        # Of two that cannot be audited together, the first by name leaves.
+        if other.slug < case.card.slug and other.secrecy and not secrecy.is_audited_with(other.secrecy):
+            yield f"they leave through {other.slug} already, on other axes: what both tell together is not audited"
+    lacking = [name for name in secrecy.needed if case.mart.column(name) is None]
+    if lacking:
+        yield f"{case.mart.relation} has no column {lacking[0]!r} to protect them by"
+
+
+def _mixed_figures(case: _Case, source: str, secrecy: Secrecy) -> Iterator[str]:
+    """Figures are protected source by source: a column has to tell whose they are."""
+    for figure in secrecy.figures:
+        origins = case.used.get(figure.value, {}).get(source, ())
+        if any(one.kind == "value" and one.teller != secrecy.source for one in origins):
+            yield f"the column {secrecy.source} does not tell whose the figures of {figure.value} are"
+            return
 
 
 def _persons(case: _Case) -> Iterator[Breach]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,23 @@ from exports.formats.excel_fr import EXCEL_FR
 from exports.judgement import Verdict
 from exports.log import ColumnFacts, Entry, PeriodFacts, ReleaseLog
 from exports.metadata import Context, Mart
-from exports.terms import Proof, Terms, credited, permit, proof_of, rows_that_may_leave, spoken
+from exports.past import Held, read_past
+from exports.protection import Protection, protect_rows
+from exports.secrecy import Secrecy
+from exports.terms import (
+    PROTECTING,
+    Proof,
+    Terms,
+    credited,
+    permit,
+    proof_of,
+    rows_that_may_leave,
+    rules_of_secrecy,
+    spoken,
+)
 from exports.tree import release_folder
 from exports.withdrawals import Withdrawal, ban_on_release, ban_on_version
+from raw_sources.database import identifier
 from raw_sources.errors import ConfigurationError, GateClosed, HalleError, MachineryError
 from raw_sources.files import canonical_json, sha256_text
 
@@ -59,7 +73,8 @@ class Gate:
 class Plan:
     """What is decided of a release: ``identity`` makes its name, ``content`` is the published rows' fingerprint.
 
-    ``rows`` are the mart's rows that may leave, as an SQL relation of the warehouse; ``proof`` says why they may.
+    ``rows`` are the mart's rows that may leave, as an SQL relation of the connection, with secret figures left empty;
+    ``proof`` says why they may. ``held`` is what they hide, for the audit of later releases: it is secret.
     """
 
     card: ExportCard
@@ -74,6 +89,7 @@ class Plan:
     previous: Entry | None
     entry: Entry
     public: Path
+    held: Held = field(default_factory=dict, repr=False)
 
     @property
     def relation(self) -> str:
@@ -97,12 +113,14 @@ def make_plan(
     gate: Gate,
     public: Path,
     log: ReleaseLog,
+    secrets: Path,
 ) -> Plan:
     """Decide the next release of ``card``; ``connection`` is to the warehouse and knows ``geojson_to_wkb``.
 
-    Raises ``ConfigurationError`` (card, mart and version do not fit), ``NothingToRelease`` (empty mart, no row that may
-    leave, or what was withdrawn), ``GateClosed`` (an agreement is broken, no passing certificate for the present
-    content, or no row of a released mart may leave any more).
+    ``secrets`` is the folder of what earlier releases hide. Raises ``ConfigurationError`` (card, mart and version do
+    not fit), ``NothingToRelease`` (empty mart, no row that may leave, or what was withdrawn), ``GateClosed`` (an
+    agreement is broken, no passing certificate for the present content, a secret figure can be deduced, or no row of a
+    released mart may leave any more).
     """
     _check_not_withdrawn(ban_on_version(log.withdrawals(card.slug), card.version))
     columns = _columns(card, mart, terms.audience)
@@ -111,9 +129,15 @@ def make_plan(
     _check_contract(connection, card, mart)
     certificate = _certified(connection, mart, gate)
     rows = rows_that_may_leave(mart, verdict)
+    protection = _protected(connection, rows, card, terms, verdict, public, log, secrets)
+    rows = protection.relation if protection else rows
     content = published_fingerprint(connection, f"({select_sql(columns, rows)})", card.columns, mart.period_column)
     _check_something_leaves(content, card, mart, verdict, terms, log)
+    if protection and card.secrecy:
+        _check_something_is_told(connection, protection.relation, card.secrecy, card, terms, log)
     proof = proof_of(connection, card, mart, terms, verdict)
+    if protection:
+        proof["secrecy"] = protection.counts
     card = replace(card, licence=verdict.licence)
     context = replace(context, sources=credited(context.sources, card, verdict, terms))
     identity = _identity(proof, certificate, content, card, context, columns)
@@ -123,7 +147,30 @@ def make_plan(
     if previous is not None:
         check_version(previous, card.version, entry.columns, str(card.path))
     entry = replace(entry, partitioned=_is_partitioned(card, mart, content.rows, previous))
-    return Plan(card, mart, context, rows, proof, columns, certificate, content, identity, previous, entry, public)
+    held = protection.held if protection else {}
+    return Plan(
+        card, mart, context, rows, proof, columns, certificate, content, identity, previous, entry, public, held
+    )
+
+
+def _protected(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    card: ExportCard,
+    terms: Terms,
+    verdict: Verdict,
+    public: Path,
+    log: ReleaseLog,
+    secrets: Path,
+) -> Protection | None:
+    """Return the rows with secret figures left empty, None where no figure is under secrecy for the audience."""
+    rules = rules_of_secrecy(card, verdict, terms)
+    if card.secrecy is None or not rules:
+        return None
+    with terms.timed(PROTECTING):
+        others = {one.slug for source in rules for one in terms.others.get(source, ())}
+        past = read_past(public, log, [*sorted(others), card.slug], secrets)
+        return protect_rows(connection, rows, card.secrecy, rules, past, str(card.path))
 
 
 def _check_something_leaves(
@@ -138,6 +185,26 @@ def _check_something_leaves(
         f"no row of {mart.relation} may leave for {spoken(terms.audience)}: {why}.",
         where=str(card.path),
         hint="What may leave is under sharing in the cards of these sources.",
+    )
+
+
+def _check_something_is_told(
+    connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    secrecy: Secrecy,
+    card: ExportCard,
+    terms: Terms,
+    log: ReleaseLog,
+) -> None:
+    """Raise when every figure is secret: nothing is wrong with that, unless some of this dataset have left before."""
+    told = " OR ".join(f"{identifier(figure.value)} IS NOT NULL" for figure in secrecy.figures)
+    if connection.execute(f"SELECT 1 FROM {rows} WHERE {told} LIMIT 1").fetchall():
+        return
+    refusal: type[HalleError] = GateClosed if log.entries(card.slug) else NothingMayLeave
+    raise refusal(
+        f"no figure of {card.slug} may leave for {spoken(terms.audience)}: each is secret, or cannot be judged.",
+        where=str(card.path),
+        hint="The rules are under sharing.secrecy in the cards of the sources; their files must tell what rules count.",
     )
 
 

@@ -18,12 +18,19 @@ from exports.card import ExportCard
 from exports.judgement import Verdict, judge
 from exports.lineage import Lineage
 from exports.metadata import Mart, SourceNote
-from raw_sources.agreements import Agreement
+from raw_sources.agreements import INTERNAL, Agreement, SecrecyRule
 from raw_sources.database import identifier, literal
 from raw_sources.errors import GateClosed
 from raw_sources.files import canonical_json, sha256_text
 
 Proof = dict[str, Any]
+JUDGING, PROTECTING = "lineage and agreements", "protection and audit"
+"""What is timed, as the report of a run's time names it."""
+
+
+def _untimed(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
 
 SPELLED = 3
 DIGEST_LENGTH = 16
@@ -34,7 +41,9 @@ class Terms:
     """For whom, on which day, the mart's lineage, and what the territory's sources allow.
 
     ``agreements``, ``licences`` (SPDX) and ``families`` are by source, those that deliver to the territory;
-    ``personal`` has the personal class of raw columns, by source and column. ``timed`` measures the judgement.
+    ``personal`` has the personal class of raw columns, by source and column; ``others`` the cards of other datasets
+    that let figures of a source out under secrecy for the same audience. ``timed`` measures the judgement and the
+    protection.
     """
 
     audience: str
@@ -44,12 +53,13 @@ class Terms:
     licences: Mapping[str, str]
     personal: Mapping[tuple[str, str], str]
     families: Mapping[str, str | None] = field(default_factory=dict)
-    timed: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, compare=False)
+    others: Mapping[str, Sequence[ExportCard]] = field(default_factory=dict)
+    timed: Callable[[str], AbstractContextManager[None]] = field(default=_untimed, compare=False)
 
 
 def permit(card: ExportCard, mart: Mart, terms: Terms) -> Verdict:
     """Return what may leave of ``card`` under ``terms``; raises ``GateClosed`` with every breach, the first spelled."""
-    with terms.timed():
+    with terms.timed(JUDGING):
         verdict = judge(
             card,
             mart,
@@ -60,6 +70,7 @@ def permit(card: ExportCard, mart: Mart, terms: Terms) -> Verdict:
             terms.audience,
             terms.today,
             terms.families,
+            terms.others,
         )
     if verdict.breaches:
         raise GateClosed(
@@ -120,6 +131,14 @@ def _minimums_of(entry: Mapping[str, Any]) -> list[str]:
         for rule in entry.get("rules", ())
         if rule["rule"] == "minimum"
     ]
+
+
+def rules_of_secrecy(card: ExportCard, verdict: Verdict, terms: Terms) -> dict[str, tuple[SecrecyRule, ...]]:
+    """Return the rules of secrecy of the sources whose figures leave, by source; the authority itself has none."""
+    if terms.audience == INTERNAL:
+        return {}
+    rules = {source: terms.agreements[source].secrecy for source in remaining_sources(card, verdict, terms)}
+    return {source: given for source, given in rules.items() if given}
 
 
 def _where(relation: str, conditions: Sequence[str]) -> str:

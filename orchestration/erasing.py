@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from exports.log import Entry
+from exports.past import forget
 from exports.withdrawals import withdrawn_releases
 from orchestration.audiences import released_to
 from orchestration.interventions import (
@@ -154,6 +155,7 @@ def carry_out(home: Workspace, line: Intervention) -> None:
         shutil.rmtree(home.data / COLLECTED / source, ignore_errors=True)
         _remove_inbox(home, source, what)
         shutil.rmtree(raw, ignore_errors=True)
+    forget(home.secrets, source)
     for one in what:
         _remove_raw(raw, one)
     Landing(home.landing).erase(source, what)

@@ -5,7 +5,7 @@ For whom is decided in ``audiences``; the judgement, files, gates and the switch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from exports.candidate import build_candidate
@@ -43,10 +43,17 @@ def context(project: Project, node: MartNode, as_of: date, audience: str = PUBLI
     )
 
 
-def terms(project: Project, lineage: Lineage, audience: str, today: date) -> Terms:
+def terms(
+    project: Project,
+    lineage: Lineage,
+    audience: str,
+    today: date,
+    others: Mapping[str, Sequence[ExportCard]] | None = None,
+) -> Terms:
     """Return what a release is judged by: the agreements of all sources that deliver to the territory.
 
-    All, and not those that dbt's graph names: a model may read what it does not declare.
+    All, and not those that dbt's graph names: a model may read what it does not declare. ``others`` are the cards that
+    let figures of a source out under secrecy as well (``beside``).
     """
     cards = project.enabled
     return Terms(
@@ -62,7 +69,20 @@ def terms(project: Project, lineage: Lineage, audience: str, today: date) -> Ter
             for column in card.loaded_columns
             if column.personal_data != "none"
         },
+        others=others or {},
     )
+
+
+def beside(
+    project: Project, marts: Mapping[str, MartNode], card: ExportCard, audience: str
+) -> dict[str, list[ExportCard]]:
+    """Return by source the other datasets of an audience in which figures leave under secrecy."""
+    found: dict[str, list[ExportCard]] = {}
+    for other in project.export_cards.values():
+        if other.slug != card.slug and other.secrecy and audience in other.audiences and other.mart in marts:
+            for source in _delivering(project, marts[other.mart]):
+                found.setdefault(source, []).append(other)
+    return found
 
 
 def _delivering(project: Project, node: MartNode) -> list[str]:
@@ -109,6 +129,7 @@ def release(
         workspace.candidates_of(agreed.audience),
         tree,
         log,
+        workspace.secrets_of(agreed.audience),
     )
     return publish(candidate, tree, log)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from orchestration.analysts import View
     from orchestration.dbt_runs import NodeResult
     from orchestration.marts import MartNode
-
-JUDGING = "lineage and agreements"
 
 
 def silent(_message: str) -> None:
@@ -194,8 +191,9 @@ class Run:
         from exports.plan import NothingMayLeave, NothingToRelease, Withdrawn
         from orchestration import releasing
 
-        timed = partial(self.stopwatch.stage, JUDGING)
-        agreed = replace(releasing.terms(self.project, self.lineage(node), audience, self.today()), timed=timed)
+        others = releasing.beside(self.project, self.marts(), card, audience)
+        agreed = releasing.terms(self.project, self.lineage(node), audience, self.today(), others)
+        agreed = replace(agreed, timed=self.stopwatch.stage)
         with self.stopwatch.stage("export"):
             try:
                 released = releasing.release(self.project, self.workspace, card, node, self.as_of(), agreed)
@@ -210,6 +208,8 @@ class Run:
 
     def lineage(self, node: MartNode) -> Lineage:
         """Return from which raw columns the mart comes; its models have been compiled."""
+        from exports.terms import JUDGING
+
         with self.stopwatch.stage(JUDGING):
             return self.tracer().lineage(node.mart.relation)
 
@@ -284,6 +284,7 @@ class Run:
 
     def describe_lineage(self) -> None:
         """Write from which raw columns each mart comes, for the authority."""
+        from exports.terms import JUDGING
         from orchestration import lineage
 
         with self.stopwatch.stage(JUDGING):

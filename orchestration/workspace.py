@@ -80,6 +80,15 @@ class Workspace:
         return self.data / "candidates" / audience
 
     @property
+    def secrets(self) -> Path:
+        """What protected releases hide, kept for the audit of the next: no audience sees it."""
+        return self.data / "secrets"
+
+    def secrets_of(self, audience: str) -> Path:
+        """What the protected releases to an audience hide."""
+        return self.secrets / audience
+
+    @property
     def internal(self) -> Path:
         """What only the authority sees: its tree, the analysts' copy, Data Docs, dbt's documentation."""
         return self.data / "internal"

@@ -160,6 +160,7 @@ class World:
             self.data / "staging",
             self.public,
             self.log,
+            self.data / "secrets",
         )
 
     def release(self) -> Release:

@@ -189,7 +189,7 @@ class Attack:
 
     def __init__(self, equations: Sums, values: Floats, unknown: Flags, low: Floats, high: Floats) -> None:
         self.unknown = unknown
-        self.values = _completed(equations, values, low, high)
+        self.values = completed(equations, values, low, high)
         self._largest = float(np.max(self.values, initial=0.0))
         self.low, self.high = np.minimum(low - self.values, 0.0), np.maximum(high - self.values, 0.0)
         size = len(values)
@@ -572,8 +572,11 @@ def _connected(
     return variables, list(own)
 
 
-def _completed(equations: Sums, values: Floats, low: Floats, high: Floats) -> Floats:
-    """Return ``values`` with some table's values for those that the producer hid: any that the equations allow."""
+def completed(equations: Sums, values: Floats, low: Floats, high: Floats, rounding: float = 1e-9) -> Floats:
+    """Return ``values`` with some table's values for those that the producer hid: any that the equations allow.
+
+    Sums hold within ``rounding`` of what is known of them. Raises ``ConfigurationError`` when no values do.
+    """
     hidden = {int(cell): place for place, cell in enumerate(np.flatnonzero(np.isnan(values)))}
     if not hidden:
         return values
@@ -585,7 +588,7 @@ def _completed(equations: Sums, values: Floats, low: Floats, high: Floats) -> Fl
         if row:
             rows.append(row)
             sides.append(-math.fsum(sign * values[cell] for cell, sign in signs if cell not in hidden))
-    found = _solution(rows, sides, low[list(hidden)], high[list(hidden)])
+    found = _solution(rows, sides, low[list(hidden)], high[list(hidden)], rounding)
     if found is None:
         hint = "Correct the totals, or leave out those of cells that the producer hides."
         raise ConfigurationError("No values of the cells hidden by the producer agree with the totals.", hint=hint)
@@ -594,13 +597,15 @@ def _completed(equations: Sums, values: Floats, low: Floats, high: Floats) -> Fl
     return completed
 
 
-def _solution(rows: Sequence[Mapping[int, float]], sides: Iterable[float], low: Floats, high: Floats) -> Floats | None:
+def _solution(
+    rows: Sequence[Mapping[int, float]], sides: Iterable[float], low: Floats, high: Floats, rounding: float
+) -> Floats | None:
     import highspy
 
     highs = _quiet()
     highs.addVars(len(low), low, high)
     for row, side in zip(rows, sides, strict=True):
-        slack = 1e-9 * max(1.0, abs(side))
+        slack = rounding * max(1.0, abs(side))
         columns = np.array(list(row), dtype=np.int32)
         highs.addRow(side - slack, side + slack, len(row), columns, np.array(list(row.values())))
     highs.run()

@@ -80,19 +80,30 @@ def released(frame: pl.DataFrame, shown: pl.DataFrame, spec: Spec) -> Release:
     return Release(table, np.array([cell.codes not in told for cell in table.cells], dtype=np.bool_), sensitivity)
 
 
-def protect_table(table: Table, sensitivity: Sensitivity, spec: Spec, previous: Sequence[Release] = ()) -> Protected:
-    """Protect a table of which the unsafe cells are known, together with ``previous`` releases of the same cells."""
+def protect_table(
+    table: Table,
+    sensitivity: Sensitivity,
+    spec: Spec,
+    previous: Sequence[Release] = (),
+    secret: Flags | None = None,
+) -> Protected:
+    """Protect a table of which the unsafe cells are known, together with ``previous`` releases of the same cells.
+
+    Cells of ``secret`` are left empty whatever is chosen.
+    """
     size = len(table)
     hidden = np.isnan(table.values)
     everything = Release(table, np.ones(size, dtype=np.bool_), sensitivity)
     stack = stacked(everything, previous) if previous else everything
     fixed = np.flatnonzero(~stack.unknown).tolist()
     levels = _levels(stack.table, stack.sensitivity)
-    empty = sensitivity.unsafe | hidden
+    asked = sensitivity.unsafe | hidden
+    empty = asked if secret is None else asked | secret
+    is_given = bool(previous) or secret is not None
     rounds = 0
     while True:
         before = int(empty.sum())
-        carried = [*np.flatnonzero(empty).tolist(), *range(size, len(stack.table))] if rounds or previous else []
+        carried = [*np.flatnonzero(empty).tolist(), *range(size, len(stack.table))] if rounds or is_given else []
         chosen = _choose(stack.table, levels, spec, carried, fixed)
         empty[[cell for cell in chosen if cell < size]] = True
         release = Release(table, empty.copy(), sensitivity)
@@ -142,6 +153,8 @@ def _choose(
     table: Table, levels: Mapping[int, Levels], spec: Spec, empty: Sequence[int], fixed: Sequence[int]
 ) -> tuple[int, ...]:
     """Choose by the method of the specification; ``auto`` tries both on small tables and takes the cheaper."""
+    if not levels:
+        return ()
     found = []
     if spec.method == "exact" or (spec.method == "auto" and len(table) <= LARGEST_EXACT):
         least = suppress_exactly(table, levels, cost=spec.cost, empty=empty, fixed=fixed)

@@ -20,10 +20,15 @@ from numpy.typing import NDArray
 from exports.disclosure.table import Cell, Table
 from raw_sources.errors import ConfigurationError
 
+SHOWN, SECRET = "shown", "secret"
 FREQUENCY_MARGIN_PCT = 10.0
 """The protection of a cell that is unsafe by its frequency alone, which gives no level (τ-ARGUS takes a range too)."""
 ROUNDING = 1e-12
 """The share of a cell by which sums of floating-point numbers may pass a limit without being above it."""
+
+
+class Unjudged(ConfigurationError):
+    """A cell lacks what a rule judges by."""
 
 
 class Rule(Protocol):
@@ -42,12 +47,14 @@ class MinimumFrequency:
     """A cell has no fewer than ``at_least`` contributors. One without any is safe: there is nobody to protect.
 
     ``of`` names the units counted; ``margin_pct`` of the value is the level (0: against exact disclosure only).
+    ``unknown`` is what becomes of a cell whose count is not told: ``shown`` where the producer has controlled it itself.
     """
 
     at_least: int = field(repr=False)
     of: str | None = None
     margin_pct: float = field(default=FREQUENCY_MARGIN_PCT, repr=False)
     name: str = "minimum_frequency"
+    unknown: str = SECRET
 
     def level(self, cell: Cell) -> float | None:
         """Return the level of a cell with too few contributors; a count that is not told is refused."""
@@ -55,6 +62,8 @@ class MinimumFrequency:
 
     def level_of(self, cell: Cell, count: int | None) -> float | None:
         """Return the level of a cell with too small a ``count`` of the units of the rule."""
+        if count is None and self.unknown == SHOWN:
+            return None
         if count is None:
             raise _lacking(cell, f"count of {self.of or 'contributors'}", self.name)
         return self.margin_pct / 100 * (cell.value or 0.0) if 0 < count < self.at_least else None
@@ -149,6 +158,8 @@ def judge(
     rules: Sequence[Rule],
     counts: Mapping[str, Sequence[int | None]] | None = None,
     contributors: str | None = None,
+    *,
+    strict: bool = True,
 ) -> Sensitivity:
     """Judge each cell by each rule: unsafe if by any, protected as much as by all.
 
@@ -156,7 +167,7 @@ def judge(
     cell: a minimum frequency ``of`` such units counts them. ``contributors`` is the word for the units that the
     frequency of cells counts; where it is given, a minimum frequency of units that are not counted is refused. Cells
     hidden by the producer are unsafe with level 0: nobody here knows by how much they should be protected.
-    Raises ``ConfigurationError`` where a cell lacks what a rule judges by.
+    Raises ``Unjudged`` where a cell lacks what a rule judges by; such a cell is unsafe if not ``strict``.
     """
     counts = counts or {}
     for rule in rules:
@@ -168,7 +179,7 @@ def judge(
         if cell.value is None:
             levels[place] = 0.0
             continue
-        found = [_level(rule, cell, counts, place) for rule in rules]
+        found = [_level(rule, cell, counts, place, strict) for rule in rules]
         levels[place] = max((level for level in found if level is not None), default=math.nan)
     unsafe = ~np.isnan(levels)
     upper = np.where(unsafe, levels, 0.0)
@@ -200,7 +211,8 @@ def _rule(name: str, given: Mapping[str, Any]) -> Rule:
     match name:
         case "minimum_frequency":
             margin = given.get("margin_pct", FREQUENCY_MARGIN_PCT)
-            return MinimumFrequency(int(given["at_least"]), given.get("of"), float(margin))
+            unknown = given.get("unknown", SECRET)
+            return MinimumFrequency(int(given["at_least"]), given.get("of"), float(margin), unknown=unknown)
         case "dominance":
             return Dominance(int(given["n"]), float(given["k_pct"]))
         case "p_percent":
@@ -211,10 +223,17 @@ def _rule(name: str, given: Mapping[str, Any]) -> Rule:
     raise ConfigurationError(f"There is no rule {name}.", hint=hint)
 
 
-def _level(rule: Rule, cell: Cell, counts: Mapping[str, Sequence[int | None]], place: int) -> float | None:
-    if isinstance(rule, MinimumFrequency) and rule.of is not None and rule.of in counts:
-        return rule.level_of(cell, counts[rule.of][place])
-    return rule.level(cell)
+def _level(
+    rule: Rule, cell: Cell, counts: Mapping[str, Sequence[int | None]], place: int, strict: bool
+) -> float | None:
+    try:
+        if isinstance(rule, MinimumFrequency) and rule.of is not None and rule.of in counts:
+            return rule.level_of(cell, counts[rule.of][place])
+        return rule.level(cell)
+    except Unjudged:
+        if strict:
+            raise
+        return FREQUENCY_MARGIN_PCT / 100 * (cell.value or 0.0)
 
 
 def _largest(cell: Cell, n: int, rule: str) -> tuple[float, ...]:
@@ -245,7 +264,7 @@ def _positive(level: float, value: float) -> float | None:
     return level if level > ROUNDING * value else None
 
 
-def _lacking(cell: Cell, what: str, rule: str) -> ConfigurationError:
+def _lacking(cell: Cell, what: str, rule: str) -> Unjudged:
     """Return the refusal. It does not say how many contributions are needed, which is a parameter."""
     text = f"The cell {', '.join(cell.codes)} lacks the {what}, by which the rule {rule} judges."
-    return ConfigurationError(text, hint="Give it, or leave the rule out.")
+    return Unjudged(text, hint="Give it, or leave the rule out.")

@@ -131,7 +131,8 @@ class Equation:
 class Table:
     """Cells by index, and the equations between them. Build it by ``of`` or ``linked``.
 
-    ``values`` has NaN for a value hidden by the producer, ``frequencies`` -1 for a count that is not told.
+    ``values`` has NaN for a value hidden by the producer, ``frequencies`` -1 for a count that is not told. ``rounding``
+    is the share of a total by which its children may miss it, where a producer rounds each for itself.
     """
 
     hierarchies: tuple[Hierarchy, ...]
@@ -140,6 +141,7 @@ class Table:
     index: Mapping[Codes, int] = field(repr=False)
     values: NDArray[np.float64] = field(repr=False)
     frequencies: NDArray[np.int64] = field(repr=False)
+    rounding: float = ROUNDING
 
     @classmethod
     def of(cls, cells: Iterable[Cell], hierarchies: Sequence[Hierarchy]) -> Table:
@@ -218,21 +220,28 @@ class Table:
         """Return the total minus its children; NaN when a value is hidden by the producer."""
         return float(self.values[equation.total]) - math.fsum(self.values[child] for child in equation.children)
 
-    def refuse_differences(self, tolerance: float = ROUNDING) -> None:
-        """Raise ``ConfigurationError`` for the first total that its children miss by more than ``tolerance`` of it.
+    def gap(self, equation: Equation) -> float:
+        """Return by how much the total differs from its children beyond ``rounding``, 0 where it does not.
 
-        Nothing can be said of a table that does not add up: readers would deduce from sums that do not hold. Where
-        children are hidden by the producer, those that are known may not exceed the total.
+        Where children are hidden by the producer, those that are known may not exceed the total.
+        """
+        gap = self.difference(equation)
+        if math.isnan(gap) and not math.isnan(self.values[equation.total]):
+            known = math.fsum(v for v in self.values[list(equation.children)] if not math.isnan(v))
+            gap = min(0.0, float(self.values[equation.total]) - known)
+        if math.isnan(gap) or abs(gap) <= self.rounding * float(np.nanmax(self.values[_members(equation)])):
+            return 0.0
+        return gap
+
+    def refuse_differences(self) -> None:
+        """Raise ``ConfigurationError`` for the first total that is not the sum of its children.
+
+        Nothing can be said of a table that does not add up: readers would deduce from sums that do not hold.
         """
         for equation in self.equations:
-            gap = self.difference(equation)
-            if math.isnan(gap) and not math.isnan(self.values[equation.total]):
-                known = math.fsum(v for v in self.values[list(equation.children)] if not math.isnan(v))
-                gap = min(0.0, float(self.values[equation.total]) - known)
-            if math.isnan(gap) or abs(gap) <= tolerance * float(np.nanmax(self.values[_members(equation)])):
-                continue
-            what = f"The total {self.label(equation.total)} differs by {gap:g} from the sum of its children."
-            raise ConfigurationError(what, hint="Give totals that add up, or leave them out: they are computed.")
+            if gap := self.gap(equation):
+                what = f"The total {self.label(equation.total)} differs by {gap:g} from the sum of its children."
+                raise ConfigurationError(what, hint="Give totals that add up, or leave them out: they are computed.")
 
 
 def _members(equation: Equation) -> list[int]:

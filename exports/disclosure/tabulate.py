@@ -166,7 +166,7 @@ def _add_margins(
         for codes, cells in parts.items():
             if codes in given:
                 continue
-            given[codes] = _margin(codes, cells, repeated)
+            given[codes] = margin(codes, cells, repeated)
             for each in counted.values():
                 known = [each.get(cell.codes) for cell in cells]
                 sums = [one for one in known if one is not None]
@@ -174,7 +174,8 @@ def _add_margins(
                 each[codes] = None if short else (max(sums) if repeated else math.fsum(sums))
 
 
-def _margin(codes: Codes, cells: Sequence[Cell], repeated: bool) -> Cell:
+def margin(codes: Codes, cells: Sequence[Cell], repeated: bool) -> Cell:
+    """Return the total of ``cells``, whose contributors are the same at worst where they may be ``repeated``."""
     values = [cell.value for cell in cells]
     total = None if any(value is None for value in values) else math.fsum(value or 0.0 for value in values)
     some = [cell for cell in cells if cell.value or cell.frequency]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,13 @@ def test_the_cards_of_this_repository_are_read() -> None:
         "comptages-chantiers-journaliers",
         "comptages-routiers-horaires",
         "congestion-rues-horaire",
+        "congestion-rues-publique",
         "consommation-energie-annuelle",
         "consommation-energie-corrigee-climat",
         "effet-chantiers-trafic",
         "paiements-cartes-etrangeres-mensuels",
         "paiements-cartes-mensuels",
+        "paiements-cartes-publics",
         "passages-communes",
         "populations-legales",
         "production-energie-annuelle",
@@ -37,7 +40,7 @@ def test_the_cards_of_this_repository_are_read() -> None:
     ]
     assert cards["chantiers-voirie"].geometry == "geometry"
     licences = {slug: card.licence for slug, card in cards.items()}
-    counted = {slug for slug, card in cards.items() if card.mart.startswith("mobility.")}
+    counted = {slug for slug, card in cards.items() if card.mart.startswith("mobility.") and "congestion" not in slug}
     open_to_all = {slug for slug, card in cards.items() if "public" in card.audiences}
     assert {slug: licences[slug] for slug in open_to_all} == {
         slug: "ODbL-1.0" if slug in counted else "etalab-2.0" for slug in open_to_all
@@ -118,6 +121,41 @@ def test_a_declassification_without_rule_or_reason_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
         read_export_card(declassifying(tmp_path, old, new))
+    assert str(refused.value.where).partition("field ")[2].startswith(field)
+    assert words in str(refused.value)
+
+
+SECRECY = """secrecy:
+  source: site_id
+  axes: [{column: hour_start_at}]
+  figures: [{value: vehicles, status: status}]
+  contributors: {unit: vehicles, count: vehicles}
+  beside: [lon]
+formats:"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "words"),
+    [
+        ("  beside: [lon]\n", "", "columns[", "does not say whether"),
+        ("audiences: [public]", "audiences: [public, partner]", "audiences", "are protected once, for the public"),
+        ("unit: vehicles, ", "", "secrecy.contributors", "'unit'"),
+        ("{column: hour_start_at}", "{column: hour_start_at, above: all, opened: true}", "secrecy.axes[0]", "opened"),
+        ("figures: [{value: vehicles, status: status}]", "figures: []", "secrecy.figures", "[]"),
+    ],
+)
+def test_what_of_a_card_is_under_secrecy_is_said_whole(
+    tmp_path: Path, old: str, new: str, field: str, words: str
+) -> None:
+    path = tmp_path / "card.yml"
+    write_card(path, PLAIN)
+    published = "columns: [site_id, hour_start_at, vehicles, status, lon]"
+    text = re.sub(r"columns: \[.*\]", published, path.read_text(encoding="utf-8")).replace("formats:", SECRECY)
+    path.write_text(text, encoding="utf-8")
+    assert read_export_card(path).secrecy is not None
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        read_export_card(path)
     assert str(refused.value.where).partition("field ")[2].startswith(field)
     assert words in str(refused.value)
 

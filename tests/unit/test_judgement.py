@@ -13,6 +13,7 @@ from exports.card import Declassification, ExportCard
 from exports.judgement import Breach, Verdict, judge
 from exports.lineage import RECORD, Lineage, Origin
 from exports.metadata import Mart, MartColumn
+from exports.secrecy import Axis, Figure, Secrecy
 from raw_sources.agreements import AUDIENCES, Agreement, Grain, SecrecyRule
 
 TODAY = date(2026, 11, 22)
@@ -77,6 +78,7 @@ def judged(*street: Origin, orders: Agreement = OPEN, audience: str = "public", 
         audience,
         TODAY,
         {"orders": "works"},
+        options.pop("others", {}),
     )
 
 
@@ -314,11 +316,79 @@ def test_a_declassification_does_not_open_what_may_not_leave_nor_what_is_too_fin
     assert only(judged(origin(), orders=limited, card={"declassify": (ENTRY,)})).clause == "sharing.finest.time"
 
 
-def test_figures_under_secrecy_wait_for_disclosure_control():
-    secret = replace(AGGREGATES, secrecy=(SecrecyRule("dominance", {"n": 1, "k_pct": 85}),))
-    breach = only(judged(origin(), orders=secret, card={"declassify": (ENTRY,)}))
+SECRECY = Secrecy(
+    source="source",
+    axes=(Axis("street"),),
+    figures=(Figure("events", "note"),),
+    contributors="merchants",
+    frequency="events",
+    largest=("events",),
+)
+FEW = SecrecyRule("minimum_frequency", {"of": "merchants", "at_least": 3})
+
+
+def under_secrecy(*rules: SecrecyRule, secrecy: Secrecy | None = SECRECY, **changes: Any) -> Verdict:
+    """Return the verdict on aggregates under ``rules``, let out by a card whose block ``secrecy`` is given."""
+    secret = replace(AGGREGATES, secrecy=rules)
+    return judged(origin(), orders=secret, card={"declassify": (ENTRY,), "secrecy": secrecy}, **changes)
+
+
+def test_figures_under_secrecy_leave_only_as_a_card_protects_them():
+    breach = only(under_secrecy(FEW, SecrecyRule("dominance", {"n": 1, "k_pct": 85}), secrecy=None))
     assert breach.clause == "secrecy"
-    assert "under secrecy (dominance) and wait for disclosure control (sharing.secrecy in" in breach.sentence
+    told = (
+        "under secrecy (minimum_frequency, dominance), and the card does not say how they are protected (field secrecy)"
+    )
+    assert told in breach.sentence and "sharing.secrecy in" in breach.sentence
     assert "85" not in breach.sentence, "the parameters of secrecy are never told"
-    inside = judged(origin(), orders=secret, card={"declassify": (ENTRY,)}, audience="internal")
-    assert not inside.breaches
+    assert not under_secrecy(FEW, secrecy=None, audience="internal").breaches
+    assert not under_secrecy(FEW, SecrecyRule("dominance", {"n": 1, "k_pct": 85})).breaches
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        (
+            SecrecyRule("minimum_frequency", {"of": "cards", "at_least": 11}),
+            "no column of the card's secrecy counts cards",
+        ),
+        (
+            SecrecyRule("p_percent", {"p_pct": 7}),
+            "too few columns of the card's secrecy tell the largest contributions",
+        ),
+        (SecrecyRule("dominance", {"n": 2, "k_pct": 85}), "too few columns of the card's secrecy tell"),
+        (SecrecyRule("holdings", {"by": "owner"}), "the rule holdings is for the rows of contributors"),
+    ],
+)
+def test_a_rule_that_the_card_cannot_apply_keeps_the_figures_in(rule: SecrecyRule, why: str):
+    breach = only(under_secrecy(rule))
+    assert breach.clause == "secrecy" and why in breach.sentence
+    assert not {"11", "7", "85"} & set(breach.sentence.split())
+
+
+def test_a_column_to_protect_by_is_in_the_mart_and_figures_tell_whose_they_are():
+    lacking = only(under_secrecy(FEW, secrecy=replace(SECRECY, frequency="merchants")))
+    assert "mobility.works_sites has no column 'merchants' to protect them by" in lacking.sentence
+    figures = replace(SECRECY, figures=(Figure("street", "note"),))
+    mixed = only(under_secrecy(FEW, secrecy=figures))
+    assert "the column source does not tell whose the figures of street are" in mixed.sentence
+    secret = replace(AGGREGATES, secrecy=(FEW,))
+    told = {"declassify": (ENTRY,), "secrecy": figures}
+    assert not judged(origin(teller="source"), orders=secret, card=told).breaches
+
+
+def test_two_datasets_of_the_same_figures_are_audited_together_or_the_second_stays_in():
+    same = replace(CARD, slug="autres-chantiers", secrecy=SECRECY)
+    other = replace(same, secrecy=replace(SECRECY, axes=(Axis("quarter"),)))
+    assert not under_secrecy(FEW, others={"orders": [same]}).breaches
+    breach = only(under_secrecy(FEW, others={"orders": [other]}))
+    assert "they leave through autres-chantiers already, on other axes" in breach.sentence
+    assert not under_secrecy(FEW, others={"orders": [replace(other, slug="zones")]}).breaches, (
+        "the first by name leaves"
+    )
+
+
+def test_rules_of_secrecy_that_are_not_agreed_on_declassify_nothing():
+    entry = replace(ENTRY, rules=({"rule": "secrecy"},))
+    breach = only(judged(origin(), orders=AGGREGATES, card={"declassify": (entry,), "secrecy": SECRECY}))
+    assert breach.clause == "declassify.rules" and "its agreement has none" in breach.sentence
