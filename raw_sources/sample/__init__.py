@@ -15,7 +15,7 @@ from pathlib import Path
 
 from raw_sources.sample.scale import BUNDLED_ARCS
 
-GENERATOR_VERSION = "4"
+GENERATOR_VERSION = "5"
 BUNDLED_SEED = 20260101
 MANIFEST_NAME = "manifest.json"
 TERRITORY_FOLDER = Path(__file__).parent / "territory"

@@ -1,11 +1,15 @@
 """Card payments in aggregate, as a partner lends them for the invented town's department and region, in confidence.
 
-The form is invented, and the territory says by its mapping how to read it: thousands of euros, two lines of business.
+The form is invented, and the territory says by its mapping how to read it: thousands of euros, two lines of business
+and their total (an empty one), five origins of cards and the total of all, which holds some that are not listed.
 The festival that raises the indices of ``payments`` raises these amounts by the same factor. One cell is nearly all one
 merchant's and one counts two merchants: nobody may learn them from what will be published.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 from raw_sources.sample.climate import COLD_YEAR
 from raw_sources.sample.defects import Defect, Extracts
@@ -42,6 +46,21 @@ SECRET = (f"{COLD_YEAR}-01", "CN", "Restauration")
 """A cell whose amounts the partner hides."""
 
 
+UNLISTED_PCT = 7
+"""Hundredths of the French cards' payments that cards of other origins make: in the total only."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A cell: merchants, transactions, and euros: of all merchants, of the largest, of the second."""
+
+    merchants: int
+    transactions: int
+    amount: int
+    largest: int
+    second: int
+
+
 def amount_of(country: str, activity: str, year: int, month: int) -> int:
     """Return the euros of a cell of the department."""
     uplift = FESTIVAL_UPLIFT if country in FESTIVAL_COUNTRIES and f"{year}-{month:02d}" == FESTIVAL_MONTH else 1.0
@@ -51,12 +70,11 @@ def amount_of(country: str, activity: str, year: int, month: int) -> int:
 def write(extracts: Extracts, *, seeded: bool) -> list[Defect]:
     """Write the file; with ``seeded``, a largest merchant above the whole, and a country that nobody maps."""
     lines = [
-        _line(zone, f"{year}-{month:02d}", country, activity, amount_of(country, activity, year, month))
+        _line(zone, f"{year}-{month:02d}", *cell)
         for year in YEARS
         for month in range(1, 13)
         for zone in (TOWN, ELSEWHERE, *((WHOLE,) if year == REGION_YEAR else ()))
-        for country in ORIGINS
-        for activity in ACTIVITIES
+        for cell in _cells(year, month)
     ]
     start = f"{COLD_YEAR + 1}-01;departement;{DIVISION};Golfe-Témoin"
     bad = {
@@ -70,19 +88,48 @@ def write(extracts: Extracts, *, seeded: bool) -> list[Defect]:
     return [Defect(kind, SOURCE, NAME, {"period": line[:7]}, 1, "rejected", line) for kind, line in bad.items()]
 
 
-def _line(zone: tuple[str, ...], month: str, country: str, activity: str, amount: int) -> str:
-    """Return one line: the largest merchant takes a fifth, the second an eighth, but in the cells that stand out."""
-    cell = (month, country, activity)
+def _cells(year: int, month: int) -> list[tuple[str, str, Figures]]:
+    """Return the cells of a month with their totals: of each origin over activities, then of all origins."""
+    parts = {
+        (country, activity): _figures(country, activity, year, month) for country in ORIGINS for activity in ACTIVITIES
+    }
+    cells = [(country, activity, one) for (country, activity), one in parts.items()]
+    listed = {one: [parts[country, one] for country in ORIGINS] for one in ACTIVITIES}
+    whole = {one: _total([*figures, _share(figures[0], UNLISTED_PCT)]) for one, figures in listed.items()}
+    cells += [(country, "", _total([parts[country, one] for one in ACTIVITIES])) for country in ORIGINS]
+    return [*cells, *(("all", one, figures) for one, figures in whole.items()), ("all", "", _total([*whole.values()]))]
+
+
+def _figures(country: str, activity: str, year: int, month: int) -> Figures:
+    """Return one cell: the largest merchant takes a fifth, the second an eighth, but in the cells that stand out."""
+    amount = amount_of(country, activity, year, month)
+    cell = (f"{year}-{month:02d}", country, activity)
     is_dominated, is_of_two = cell == DOMINATED[:3], cell == OF_TWO
-    transactions = max(amount // ACTIVITIES[activity][1], 12)
     merchants = 2 if is_of_two else max(4, amount // 9_000)
     largest = amount * DOMINATED[3] // 100 if is_dominated else amount * (60 if is_of_two else 20) // 100
     eighth = min(amount - largest, amount // 8) // (4 if is_dominated else 1)
     second = amount - largest if is_of_two else eighth
-    counts = (merchants, transactions * 4 // 5, transactions)
-    amounts = [HIDDEN] * 3 if cell == SECRET else [_thousands(euros) for euros in (amount, largest, second)]
-    companies = max(2, merchants * 9 // 10)
-    named = (month, *zone, ORIGINS[country], activity)
+    return Figures(merchants, max(amount // ACTIVITIES[activity][1], 12), amount, largest, second)
+
+
+def _share(figures: Figures, hundredths: int) -> Figures:
+    return Figures(*(figure * hundredths // 100 for figure in astuple(figures)))
+
+
+def _total(parts: Sequence[Figures]) -> Figures:
+    """Return a total: its two largest merchants are the largest of its parts."""
+    ranked = sorted((one for part in parts for one in (part.largest, part.second)), reverse=True)
+    merchants, transactions, amount = (sum(one) for one in [*zip(*map(astuple, parts), strict=True)][:3])
+    return Figures(merchants, transactions, amount, ranked[0], ranked[1])
+
+
+def _line(zone: tuple[str, ...], month: str, country: str, activity: str, figures: Figures) -> str:
+    counts = (figures.merchants, figures.transactions * 4 // 5, figures.transactions)
+    amounts = [_thousands(euros) for euros in (figures.amount, figures.largest, figures.second)]
+    if (month, country, activity) == SECRET:
+        amounts = [HIDDEN] * 3
+    companies = max(2, figures.merchants * 9 // 10)
+    named = (month, *zone, ORIGINS.get(country, "Total"), activity)
     return ";".join([*named, *map(str, counts), *amounts, str(companies), MARKET_SHARE])
 
 

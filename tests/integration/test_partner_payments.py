@@ -6,10 +6,12 @@ Dagster is left out, as in the fault tests.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 
@@ -27,12 +29,14 @@ from tests.integration.test_payments import NOW, TERRITORY, Shore
 SOURCE = "partenaire_paiements_agreges"
 MART = "economy.card_payments_monthly"
 SLUG = "paiements-cartes-mensuels"
+PROTECTED = "paiements-cartes-publics"
 CARDS = ("4111111111111111", "5555555555554444", "4012888888881881")
 MERCHANT = "Chez Léontine"
 MAPPING: dict[str, Any] = {
     "columns": {
         "period": "Mois", "zone_code": "Dép", "card_country": "Origine", "merchants": "Commerces", "cards": "Cartes",
         "transactions": "Opérations", "amount": "Montant", "largest_merchant_amount": "Premier",
+        "second_merchant_amount": "Deuxième",
     },
     "constants": {"zone_level": "department", "market_share_pct": "22,5"},
     "unit": "thousand_eur",
@@ -41,21 +45,21 @@ MAPPING: dict[str, Any] = {
     "secrecy_marker": "s",
     "codes": {"card_country": {"France": "FR", "Allemagne": "DE", "Toutes": "all"}},
 }  # fmt: skip
-HEADER = "Mois;Dép;Origine;Commerces;Cartes;Opérations;Montant;Premier"
+HEADER = "Mois;Dép;Origine;Commerces;Cartes;Opérations;Montant;Premier;Deuxième"
 SOUND = f"""{HEADER}
-06/2024;2A;France;30;900;1 200;75,5;20
-06/2024;2A;Allemagne;12;60;80;24,5;9
-06/2024;2A;Toutes;31;950;1 280;100;20
-06/2024;2B;France;20;400;500;30;5
-06/2024;2B;Allemagne;5;s;30;s;s
-07/2024;2A;France;30;900;1 200;80;20
-06/2024;13;France;30;900;1 200;80;20
-06/2024;2A;Atlantide;30;900;1 200;80;20
-07/2024;2A;Allemagne;12;60;80;24,5;25
+06/2024;2A;France;30;900;1 200;75,5;20;10
+06/2024;2A;Allemagne;12;60;80;24,5;9;2
+06/2024;2A;Toutes;31;950;1 280;100;20;12
+06/2024;2B;France;20;400;500;30;5;4
+06/2024;2B;Allemagne;5;s;30;s;s;s
+07/2024;2A;France;30;900;1 200;80;20;10
+06/2024;13;France;30;900;1 200;80;20;10
+06/2024;2A;Atlantide;30;900;1 200;80;20;10
+07/2024;2A;Allemagne;12;60;80;24,5;25;2
 """
 CARD = yaml.safe_load((PROJECT / "exports" / "economy" / "card_payments_monthly.yml").read_text("utf-8"))
 PUBLIC = CARD | {
-    "slug": "paiements-cartes-publics",
+    "slug": "paiements-sans-protection",
     "audiences": ["public"],
     "licence": "etalab-2.0",
     "declassify": [
@@ -69,9 +73,9 @@ PUBLIC = CARD | {
     ],
 }
 FORBIDDEN = {
-    "paiements_cartes.csv": f"{HEADER};Carte\n" + "".join(f"06/2024;2A;France;9;9;9;9;1;{card}\n" for card in CARDS),
-    "paiements_commercants.csv": f"{HEADER};Enseigne\n06/2024;2A;France;9;9;9;9;1;{MERCHANT}\n",
-    f"paiements_{CARDS[0]}.csv": f"{HEADER}\n06/2024;2A;France;9;9;9;9;1\n",
+    "paiements_cartes.csv": f"{HEADER};Carte\n" + "".join(f"06/2024;2A;France;9;9;9;9;1;1;{card}\n" for card in CARDS),
+    "paiements_commercants.csv": f"{HEADER};Enseigne\n06/2024;2A;France;9;9;9;9;1;1;{MERCHANT}\n",
+    f"paiements_{CARDS[0]}.csv": f"{HEADER}\n06/2024;2A;France;9;9;9;9;1;1\n",
 }
 
 
@@ -100,7 +104,7 @@ def island(tmp_path_factory: pytest.TempPathFactory) -> Shore:
     folder, extracts = root / "territory", root / "extracts"
     (folder / "exports" / "economy").mkdir(parents=True)
     extracts.mkdir()
-    write(folder / "exports" / "economy" / "card_payments_public.yml", PUBLIC)
+    write(folder / "exports" / "economy" / "unprotected.yml", PUBLIC)
     feeds = {SOURCE: {"files": [{"glob": "paiements_*.csv"}], "mapping": MAPPING}}
     document = {"name": "island", **TERRITORY, "communes": {"vintage": 2025, "codes": ["2A004"]}, "feeds": feeds}
     write(folder / "territory.yml", document)
@@ -177,18 +181,44 @@ def judged(island: Shore, card: ExportCard, audience: str) -> Verdict:
 
 
 @pytest.mark.slow
-def test_publication_waits_for_disclosure_control(island: Shore, tmp_path: Path):
+def test_nothing_is_published_that_a_card_does_not_protect(island: Shore, tmp_path: Path):
     public = island.run.project.export_cards[PUBLIC["slug"]]
     lent = read_export_card(write(tmp_path / "card.yml", PUBLIC | {"audiences": ["partner"]}))
     for audience, card in (("public", public), ("partner-office", lent)):
         verdict = judged(island, card, audience)
         assert {(breach.source, breach.clause) for breach in verdict.breaches} == {(SOURCE, "secrecy")}
         sentence = verdict.breaches[0].sentence
-        assert "wait for disclosure control" in sentence and "sharing.secrecy" in sentence
+        assert "does not say how they are protected" in sentence and "sharing.secrecy" in sentence
         assert not re.search(r"_pct|at_least|\b(85|10|11|3)\b", sentence), "parameters are not told"
-    with pytest.raises(GateClosed, match="wait for disclosure control"):
+    with pytest.raises(GateClosed, match="does not say how they are protected"):
         island.run.release(PUBLIC["slug"])
-    assert not list((island.root / "data").glob("public/*"))
+    assert not (island.root / "data" / "public" / PUBLIC["slug"]).exists()
+
+
+@pytest.mark.slow
+def test_what_is_published_hides_what_the_partner_hides_and_what_would_give_it_back(island: Shore):
+    island.run.release(PROTECTED)
+    folder = island.root / "data" / "public" / PROTECTED / "latest"
+    rows = duckdb.sql(
+        "select zone_code, month, card_country, amount_eur::double, amount_eur_status, transactions "
+        f"from '{folder}/*.parquet' order by all"
+    ).fetchall()
+    told = {row[:3]: row[3:] for row in rows}
+    assert told["2B", "2024-06", "DE"] == (None, "secret", None), "of one cell, all figures are empty"
+    assert told["2B", "2024-06", "FR"] == (30_000.0, "measured", 500)
+    # The region is the sum of both departments: given, its German cards would tell those of Haute-Corse.
+    assert told["94", "2024-06", "DE"][:2] == (None, "secret")
+    assert not {"merchants", "cards", "largest_merchant_eur", "share_pct"} & set(
+        duckdb.sql(f"from '{folder}/*.parquet'").columns
+    )
+    document = json.loads((folder / "release.json").read_text("utf-8"))
+    (entry,) = document["agreements"]["declassified"]
+    assert entry["rules"] == [{"rule": "secrecy"}]
+    assert sum(one["secret"]["amount_eur"] for one in document["agreements"]["secrecy"][SOURCE]) == 2
+    parameters = yaml.safe_load((PROJECT / "raw_sources" / "economy" / f"{SOURCE}.yml").read_text("utf-8"))
+    assert "at_least: 11" in yaml.safe_dump(parameters), "the parameters are those of the agreement"
+    for path in folder.iterdir():
+        assert b"at_least" not in path.read_bytes() and b"k_pct" not in path.read_bytes(), path
 
 
 @pytest.mark.slow

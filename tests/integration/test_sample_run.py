@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import duckdb
 import pytest
 
 from expectations.value_statuses import PRESENT, VALUE_STATUSES
@@ -35,7 +36,9 @@ MARTS = {
     "consommation-energie-annuelle",
     "consommation-energie-corrigee-climat",
     "effet-chantiers-trafic",
+    "congestion-rues-publique",
     "paiements-cartes-etrangeres-mensuels",
+    "paiements-cartes-publics",
     "passages-communes",
     "populations-legales",
     "production-energie-annuelle",
@@ -395,7 +398,7 @@ def test_the_partner_lends_what_the_festival_raised(town: Town):
         june = f"and month = '{festival['month']}' and activity = '{activity}'"
         for level, aggregation in (("department", "delivered"), ("region", "summed")):
             found = town.ask(
-                f"select card_country, amount_eur::double, share_pct {LENT} {june} "
+                f"select card_country, amount_eur::double, share_pct {LENT} {june} and card_country <> 'all' "
                 f"and zone_level = '{level}' and aggregation = '{aggregation}'"
             )
             assert {country: share for country, _, share in found} == pytest.approx(shares, abs=1e-5)
@@ -418,6 +421,35 @@ def test_cells_that_tell_of_a_merchant_are_there_for_the_authority_alone(town: T
     assert cell("of_two", "merchants, siren_groups") == [(2, 2)]
     assert cell("secret", "amount_eur, amount_eur_status, share_status") == [(None, "secret", "secret")]
     assert not (town.data / "public" / "paiements-cartes-mensuels").exists()
+
+
+def test_they_are_secret_for_everybody_else_and_no_subtraction_gives_them(town: Town):
+    truths = town.truths("partner_payments")
+    folder = town.data / "public" / "paiements-cartes-publics" / "latest"
+    rows = duckdb.sql(
+        "select month, card_country, activity, amount_eur::double, amount_eur_status, transactions_status "
+        f"from '{folder}/*.parquet' where zone_level = 'department'"
+    ).fetchall()
+    amounts = {row[:3]: row[3] for row in rows}
+    secret = {row[:3] for row in rows if row[4] == "secret"}
+    assert secret == {row[:3] for row in rows if row[5] == "secret"}
+    for name in ("dominated", "of_two", "secret"):
+        month, country, activity = (truths[name][key] for key in ("month", "card_country", "activity"))
+        assert amounts[month, country, activity] is None and (month, country, activity) in secret
+        other = next(one for one in ("Restauration", "Hébergement") if one != activity)
+        whole = amounts[month, country, "all"]
+        assert whole is None or amounts[month, country, other] is None, "its total less the other activity gives it"
+    assert 3 < len(secret) < len(rows) / 10
+
+
+def test_the_certificate_counts_what_is_secret_and_tells_no_parameter(town: Town):
+    folder = town.data / "public" / "paiements-cartes-publics" / "latest"
+    document = json.loads((folder / "release.json").read_text(encoding="utf-8"))
+    (counted,) = document["agreements"]["secrecy"].values()
+    query = f"select count(*) from '{folder}/*.parquet' where amount_eur_status = 'secret'"
+    assert sum(one["secret"]["amount_eur"] for one in counted) == duckdb.sql(query).fetchall()[0][0] > 0
+    assert {one["level"]["zone_code"] for one in counted} == {"department", "region"}
+    assert not {"at_least", "k_pct", "p_pct"} & set((folder / "release.json").read_text(encoding="utf-8").split('"'))
 
 
 # --- marked synthetic -------------------------------------------------------------------------------------------

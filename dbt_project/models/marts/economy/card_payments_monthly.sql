@@ -41,9 +41,21 @@ wholes as (
     group by source, zone_level, zone_code, month, activity, aggregation
 ),
 
+-- The region in which a department is counted: of a source that tells no region, no sum is known.
+regions as (
+    select
+        divided.department_code,
+        max(divided.region_code) as region_code
+    from {{ ref('int_territory__region_departments') }} as divided
+    inner join (select distinct zone_code from cells where zone_level = 'region') as told
+        on divided.region_code = told.zone_code
+    group by divided.department_code
+),
+
 shared as (
     select
         parted.*,
+        case when parted.zone_level = 'department' then regions.region_code end as region_code,
         wholes.whole_status,
         wholes.whole_eur,
         case
@@ -58,12 +70,14 @@ shared as (
         and parted.month = wholes.month
         and parted.activity = wholes.activity
         and parted.aggregation = wholes.aggregation
+    left join regions on parted.zone_code = regions.department_code
 )
 
 select
     source,
     zone_level,
     zone_code,
+    region_code,
     month,
     card_country,
     activity,
