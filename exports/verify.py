@@ -143,6 +143,7 @@ def _check_release(
         "resources": _check_resources,
         "certificate": _check_certificate,
         "agreements": _check_agreements,
+        "secrecy": _check_secrecy,
         "columns": _check_columns,
         "fingerprint": _check_fingerprint,
         "equality": _check_equality,
@@ -334,6 +335,20 @@ def _check_agreements(release: _Release) -> str:
         "the agreements are not those under which the release was made",
     )
     return f"Released for {facts['audience']} under the agreements of {len(proof['sources'])} sources."
+
+
+def _check_secrecy(release: _Release) -> str:
+    counted: dict[str, int] = {}
+    for levels in release.facts.get("agreements", {}).get("secrecy", {}).values():
+        for level in levels:
+            for figure, secret in level["secret"].items():
+                counted[figure] = counted.get(figure, 0) + secret
+    for figure, secret in counted.items():
+        query = f"SELECT count(*) FROM {parquet_relation(release.parquet)} WHERE {identifier(figure)} IS NULL"
+        empty = release.connection.execute(query).fetchall()[0][0]
+        _demand(empty >= secret, f"{figure} is empty in {empty} rows, and {secret} of its figures are secret")
+    total = sum(counted.values())
+    return f"{total} figures are secret, and as many are empty." if counted else "No figure is under secrecy."
 
 
 def _check_columns(release: _Release) -> str:

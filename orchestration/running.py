@@ -122,6 +122,8 @@ def _note_failures(run: Run, result: dg.ExecuteInProcessResult) -> None:
         return
     for event in result.filter_events(lambda event: event.is_step_failure):
         error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
         run.note(f"step {event.step_key}: {error.message.strip() if error else 'failed'}")
 
 

@@ -85,6 +85,12 @@ def rewrite_parquet(tree: Path, query: str) -> None:
     sign_again(tree)
 
 
+def test_a_figure_that_is_told_secret_is_empty(tree: Path):
+    said = {"bank": [{"level": {"zone": "department"}, "cells": 9, "secret": {"vehicles": 9}}]}
+    alter(tree, RELEASE_FILE, lambda facts: facts["agreements"].update(secrecy=said))
+    assert failures(tree) == {"agreements", "secrecy"}, "the count is signed with the agreements"
+
+
 def test_a_sound_tree_passes_and_says_what_did_not_run(tree: Path) -> None:
     report = verify(tree)
     assert report.ok
