@@ -11,6 +11,7 @@ import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from exports.withdrawals import withdrawn_releases
 from raw_sources.errors import MachineryError
 from raw_sources.files import canonical_json, write_atomically
 
-SUFFIX = ".json.gz"
+SUFFIX, ALONE = ".json.gz", ".parquet"
+"""What is held of a source: cells, and beside them those that are in no sum, which may be very many."""
+CODE, FIGURE, VALUE, UNSAFE = "code {}", "figure", "value", "unsafe"
+"""The columns of the latter: a code per axis, then of which figure, its value, and whether it is unsafe by itself."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,31 @@ class HeldCell:
 
 @dataclass(frozen=True)
 class HeldSource:
-    """The hidden cells of one source by figure, and the digest of the ``settings`` by which they were chosen."""
+    """The hidden cells of one source by figure, and the digest of the ``settings`` by which they were chosen.
+
+    ``alone`` has those that are in no sum, a row each.
+    """
 
     settings: str
     cells: Mapping[str, Sequence[HeldCell]]
+    alone: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+
+    def of(self, figure: str) -> dict[Codes, HeldCell]:
+        """Return the hidden cells of a figure by their codes."""
+        found = {one.codes: one for one in self.cells.get(figure, ())}
+        if self.alone is not None:
+            rows = self.alone.filter(pl.col(FIGURE) == figure).drop(FIGURE)
+            for *codes, value, unsafe in rows.iter_rows():
+                found[tuple(codes)] = HeldCell(Cell(tuple(codes), value), unsafe, 0.0, 0.0)
+        return found
+
+
+def held_rows(cells: Mapping[str, Sequence[HeldCell]], axes: int) -> pl.DataFrame:
+    """Return hidden cells of ``axes`` codes as rows, without what sums would ask of them."""
+    names = [CODE.format(place) for place in range(axes)]
+    schema = {**dict.fromkeys([*names, FIGURE], pl.String), VALUE: pl.Float64, UNSAFE: pl.Boolean}
+    rows = [(*one.codes, figure, one.value, one.unsafe) for figure, some in cells.items() for one in some]
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 Held = dict[str, HeldSource]
@@ -100,10 +125,13 @@ def _held(folder: Path) -> Held:
 def _parse(path: Path) -> HeldSource:
     try:
         given = json.loads(gzip.decompress(path.read_bytes()))
+        beside = path.with_name(path.name.removesuffix(SUFFIX) + ALONE)
         return HeldSource(
-            given["settings"], {name: [_cell(one) for one in cells] for name, cells in given["cells"].items()}
+            given["settings"],
+            {name: [_cell(one) for one in cells] for name, cells in given["cells"].items()},
+            pl.read_parquet(beside) if given.get("alone") else None,
         )
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         hint = "Put the file back from a backup; without it, remove it, and the audit knows only what was shown."
         raise MachineryError("what an earlier release hid cannot be read.", where=str(path), hint=hint) from error
 
@@ -118,12 +146,16 @@ def hold(secrets: Path, entry: Entry, held: Held) -> None:
     """Keep what a release hides, before anything of it is public."""
     for source, found in held.items():
         cells = {name: [asdict(one) for one in cells] for name, cells in found.cells.items()}
-        document = canonical_json({"settings": found.settings, "cells": cells}).encode()
-        path = secrets / entry.slug / entry.release / f"{source}{SUFFIX}"
-        write_atomically(path, gzip.compress(document, mtime=0))
+        folder = secrets / entry.slug / entry.release
+        if found.alone is not None:
+            found.alone.write_parquet(written := BytesIO())
+            write_atomically(folder / f"{source}{ALONE}", written.getvalue())
+        told = {"settings": found.settings, "cells": cells, "alone": found.alone is not None}
+        write_atomically(folder / f"{source}{SUFFIX}", gzip.compress(canonical_json(told).encode(), mtime=0))
 
 
 def forget(secrets: Path, source: str) -> None:
     """Remove what is held of a source, for all audiences, datasets and releases."""
-    for path in secrets.glob(f"*/*/*/{source}{SUFFIX}"):
-        path.unlink()
+    for suffix in (SUFFIX, ALONE):
+        for path in secrets.glob(f"*/*/*/{source}{suffix}"):
+            path.unlink()

@@ -177,7 +177,7 @@ def _release_rows(outcome: Outcome) -> list[tuple[object, ...]]:
     down = sorted(run.withdrawn.items(), key=lambda item: (_rank(item[0][0]), item[0]))
     rows += [(slug, audience, 0, "", sentence.partition(" was ")[2]) for (audience, slug), sentence in down]
     kept = sorted(run.kept_in, key=lambda key: (_rank(key[0]), key))
-    return rows + [(slug, audience, 0, "", "withheld: its sources may not leave") for audience, slug in kept]
+    return rows + [(slug, audience, 0, "", "withheld: nothing of it may leave") for audience, slug in kept]
 
 
 def _rank(audience: str) -> int:

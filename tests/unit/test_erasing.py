@@ -69,6 +69,9 @@ def workspace(tmp_path: Path, project: Project) -> Workspace:
         found.inbox / SOURCE / "bad.csv": BAD,
         found.inbox / SOURCE / "waiting.csv": COUNTS.replace("5", "6"),
         found.data / "collect" / SOURCE / "2026-11-22T08.open": MARK,
+        found.secrets / "public" / SLUG / "2026-11-01-x" / f"{SOURCE}.json.gz": MARK,
+        found.secrets / "public" / SLUG / "2026-11-01-x" / f"{SOURCE}.parquet": MARK,
+        found.secrets / "public" / SLUG / "2026-11-01-x" / "town_sites.json.gz": "of another source",
         found.inbox / "town_sites" / "waiting.csv": "of another source",
     }
     for path, text in left.items():
