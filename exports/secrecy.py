@@ -106,6 +106,8 @@ class Secrecy:
                 unit = one.parameters["of"]
                 if unit not in (self.contributors, *self.counts):
                     yield f"no column of the card's secrecy counts {unit}"
+            elif one.rule == "as_delivered":
+                continue
             elif one.rule == "holdings":
                 yield f"the rule {one.rule} is for the rows of contributors"
             elif one.parameters.get("n", 2) > len(self.largest):  # p% and (p,q) judge by the two largest
@@ -144,6 +146,6 @@ def secrecy_of(document: Document) -> Secrecy | None:
             raise document.problem(
                 ("columns", index),
                 f"the card's secrecy does not say whether {name!r} tells a figure.",
-                "Name it among its figures or its ratios, or under beside if nothing can be deduced of a figure from it.",
+                "Name it among its figures or ratios, or under beside if nothing can be deduced of a figure from it.",
             )
     return found

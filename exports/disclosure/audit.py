@@ -37,7 +37,7 @@ EXACT = 1e-6
 ROUNDED = 1e-10
 """So is a value that is known to within this share of the largest of the table."""
 OUTSIDE = "outside"
-GROUPS = 16
+GROUPS = 6
 """How many groups of attackers from inside are audited as if they told each other all, twice, before each alone."""
 SAME = 1e-9
 """The share of a value by which two releases may differ and still show the same figure."""
@@ -158,7 +158,7 @@ def audit(
     insiders = _insiders(release) if inside else {}
     safe = {risk.cell for risk in risks}
     inner = [goal for goal in goals if goal.cell not in safe]
-    risks += _Inside(attack, inner).risks(insiders)
+    risks += _Inside(attack, inner, table.frequencies).risks(insiders)
     return _audit(release, attack, risks, len(insiders))
 
 
@@ -300,11 +300,13 @@ class _Inside:
 
     attack: Attack
     goals: Sequence[_Goal]
+    frequencies: Ints
     witnesses: list[dict[int, float]] = field(default_factory=list)
     touching: dict[int, list[int]] = field(default_factory=dict)
     by_cell: dict[int, list[int]] = field(default_factory=dict)
     proofs: list[set[int]] = field(default_factory=list)
     met: dict[str, Flags] = field(default_factory=dict)
+    parts: list[int] = field(default_factory=list)
 
     def risks(self, insiders: Mapping[str, Mapping[int, float]]) -> list[Risk]:
         """Return the cells that some attacker from inside deduces too well."""
@@ -313,6 +315,7 @@ class _Inside:
         for place, goal in enumerate(self.goals):
             self.proofs.append(set())
             self.by_cell.setdefault(goal.cell, []).append(place)
+            self.parts.append(self._part(goal.cell))
         self._ask_groups(insiders)
         found: list[Risk] = []
         for name, own in insiders.items():
@@ -336,7 +339,7 @@ class _Inside:
                 for cell, (low, high) in self._known(insiders[name]).items():
                     now = tighter.get(cell, (low, high))
                     tighter[cell] = (max(low, now[0]), min(high, now[1]))
-            met = np.zeros(len(self.goals), dtype=np.bool_)
+            met = self._apart(tighter)
             for side in (1, -1):
                 # A goal to either side is looked for upwards, then downwards.
                 places = [place for place, goal in enumerate(self.goals) if goal.side != -side and not met[place]]
@@ -344,6 +347,15 @@ class _Inside:
                 met[places] = self.attack.together(moves, tighter)
             for name in members:
                 self.met[name] = self.met[name] | met if name in self.met else met
+
+    def _part(self, cell: int) -> int:
+        """Return what is the same for cells that sums tie; each known cell is apart."""
+        return -1 - cell if self.attack.is_known(cell) else id(self.attack.place(cell)[0])
+
+    def _apart(self, tighter: Bounds) -> Flags:
+        """Tell which goals no sum ties to what is known inside: they are met, as they are from outside."""
+        inside = {self._part(cell) for cell in tighter}
+        return np.array([part >= 0 and part not in inside for part in self.parts], dtype=np.bool_)
 
     def _risk(self, cell: int, attacker: str, tighter: Bounds) -> Risk:
         ends = [self.attack.search(cell, side, math.inf, tighter) for side in (-1.0, 1.0)]
@@ -386,7 +398,8 @@ class _Inside:
         found: dict[int, tuple[float, float]] = {}
         for cell, contribution in own.items():
             rest = max(0.0, float(self.attack.values[cell]) - contribution)
-            alone = rest <= EXACT * float(self.attack.values[cell])
+            # Where others are told to have contributed, if only nothing, he cannot know how much.
+            alone = rest <= EXACT * float(self.attack.values[cell]) and self.frequencies[cell] in (-1, 1)
             found[cell] = (0.0, 0.0) if alone else (-rest, math.inf)
         return found
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from exports.disclosure.flows import Floats, Ints
-from exports.disclosure.suppress import COSTS, Levels, Suppression
+from exports.disclosure.suppress import COSTS, Levels, Suppression, room
 from exports.disclosure.table import Table
 
 if TYPE_CHECKING:
     import highspy
 
-LARGEST_EXACT = 400
-"""Cells of a table for which the least cost is found within seconds; beyond, ask for it by name."""
+LARGEST_EXACT, MOST_EXACT = 400, 25
+"""Cells of a table, and cells to protect, for which the least cost is found in seconds; beyond, ask for it by name."""
 GAP = 1e-4
 """The relative gap at which a choice is taken for the cheapest."""
 ROUNDS = 400
@@ -47,11 +47,12 @@ class _Attacker:
     """The programme of an attacker from outside: the most that a cell can change, in units of what is asked of it."""
 
     rows: Sequence[tuple[Ints, Floats]]
-    values: Floats
+    loss: Floats
+    gain: Floats
     solver: highspy.Highs
 
     @classmethod
-    def of(cls, table: Table) -> _Attacker:
+    def of(cls, table: Table, prior_pct: float | None) -> _Attacker:
         solver = _quiet()
         size = len(table)
         solver.addVars(size, np.zeros(size), np.zeros(size))
@@ -61,15 +62,16 @@ class _Attacker:
             signs = np.array([-1.0] + [1.0] * len(equation.children))
             solver.addRow(0.0, 0.0, len(cells), cells, signs)
             rows.append((cells.astype(np.int64), signs))
-        return cls(rows, np.nan_to_num(table.values), solver)
+        loss, gain = room(table, prior_pct)
+        return cls(rows, loss, gain, solver)
 
     def cut(self, goal: _Goal, chosen: Floats) -> Floats | None:
         """Return the cut of a choice (1 for empty, or fractions) that gives too much away, None when it does not.
 
         The cut is divided by what is asked: coefficients of a sum that must be at least 1.
         """
-        size = len(self.values)
-        loss, gain = self.values / goal.asked, np.full(size, UNBOUNDED)
+        size = len(self.loss)
+        loss, gain = self.loss / goal.asked, np.minimum(self.gain / goal.asked, UNBOUNDED)
         columns = np.arange(size, dtype=np.int32)
         self.solver.changeColsBounds(size, columns, -loss * chosen, gain * chosen)
         self.solver.changeColsCost(size, columns, np.zeros(size))
@@ -94,16 +96,18 @@ def suppress_exactly(
     cost: str = "value",
     empty: Iterable[int] = (),
     fixed: Iterable[int] = (),
+    prior_pct: float | None = None,
 ) -> Suppression | None:
     """Choose what to leave empty besides ``levels`` at the least cost, against attackers from outside.
 
-    Return None when no choice protects all of them, or when the cuts do not come to an end.
+    ``prior_pct`` is as in ``suppress``. Return None when no choice protects all of them, or when the cuts do not come
+    to an end.
     """
     import highspy
 
     prices = COSTS[cost](table)
     size = len(table)
-    attacker = _Attacker.of(table)
+    attacker = _Attacker.of(table, prior_pct)
     goals = _goals(table, levels)
     low, high = np.zeros(size), np.ones(size)
     low[[*levels, *empty, *np.flatnonzero(table.unknown)]] = 1.0

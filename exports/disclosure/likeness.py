@@ -89,7 +89,7 @@ def with_known_holders(table: Table) -> Table:
     for equation in table.equations:
         if table.frequencies[equation.total] == 1:
             for child in equation.children:
-                if table.values[child] > 0 and table.frequencies[child] in (-1, 1):
+                if table.frequencies[child] == 1 or (table.frequencies[child] == -1 and table.values[child] > 0):
                     sets.join(child, equation.total)
     members: dict[int, list[int]] = {}
     for cell in range(len(table)):

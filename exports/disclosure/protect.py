@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from exports.disclosure.audit import Audit, Prior, Release, audit, stacked
-from exports.disclosure.exact import LARGEST_EXACT, suppress_exactly
+from exports.disclosure.exact import LARGEST_EXACT, MOST_EXACT, suppress_exactly
 from exports.disclosure.likeness import with_known_holders
 from exports.disclosure.rules import Sensitivity, judge
 from exports.disclosure.spec import Spec, demand_columns, read_table
@@ -51,12 +51,17 @@ class Protected:
 
     def refuse_risks(self) -> None:
         """Raise ``GateClosed`` when something secret can be deduced."""
-        if self.risks:
-            some = "; ".join(self.risks[:3])
-            raise GateClosed(
-                f"{len(self.risks)} secret cells can be deduced from what would be published: {some}.",
-                hint="Publish a coarser table, or withdraw an earlier release that gives them away.",
-            )
+        refuse(self.risks)
+
+
+def refuse(risks: Sequence[str]) -> None:
+    """Raise ``GateClosed`` for cells at risk, by their labels, if there are any."""
+    if risks:
+        some = "; ".join(risks[:3])
+        raise GateClosed(
+            f"{len(risks)} secret cells can be deduced from what would be published: {some}.",
+            hint="Publish a coarser table, or withdraw an earlier release that gives them away.",
+        )
 
 
 def protect(frame: pl.DataFrame, spec: Spec, previous: Sequence[Release] = ()) -> Protected:
@@ -156,8 +161,8 @@ def _choose(
     if not levels:
         return ()
     found = []
-    if spec.method == "exact" or (spec.method == "auto" and len(table) <= LARGEST_EXACT):
-        least = suppress_exactly(table, levels, cost=spec.cost, empty=empty, fixed=fixed)
+    if spec.method == "exact" or (spec.method == "auto" and _is_small(table, levels)):
+        least = suppress_exactly(table, levels, cost=spec.cost, empty=empty, fixed=fixed, prior_pct=spec.prior_pct)
         if least is not None:
             # The exact programme is of the attacker from outside: insiders are met on top.
             more = _met(table, levels, spec, (*empty, *least.secondary), fixed) if spec.insiders else ()
@@ -168,10 +173,23 @@ def _choose(
     return min(found, key=lambda cells: math.fsum(prices[list(cells)]))
 
 
+def _is_small(table: Table, levels: Mapping[int, Levels]) -> bool:
+    """Tell whether the exact programme ends soon: its cuts are as many as cells to protect, each over all cells."""
+    return len(table) <= LARGEST_EXACT and len(levels) <= MOST_EXACT
+
+
 def _met(
     table: Table, levels: Mapping[int, Levels], spec: Spec, empty: Sequence[int], fixed: Sequence[int]
 ) -> tuple[int, ...]:
-    return suppress(table, levels, cost=spec.cost, insiders=spec.insiders, empty=empty, fixed=fixed).secondary
+    return suppress(
+        table,
+        levels,
+        cost=spec.cost,
+        insiders=spec.insiders,
+        empty=empty,
+        fixed=fixed,
+        prior_pct=spec.prior_pct,
+    ).secondary
 
 
 def _levels(table: Table, sensitivity: Sensitivity) -> dict[int, Levels]:

@@ -47,7 +47,7 @@ class MinimumFrequency:
     """A cell has no fewer than ``at_least`` contributors. One without any is safe: there is nobody to protect.
 
     ``of`` names the units counted; ``margin_pct`` of the value is the level (0: against exact disclosure only).
-    ``unknown`` is what becomes of a cell whose count is not told: ``shown`` where the producer has controlled it itself.
+    ``unknown`` is what becomes of a cell whose count is not told: ``shown`` where its producer has controlled it.
     """
 
     at_least: int = field(repr=False)
@@ -148,6 +148,8 @@ def rules_of(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> Rules:
     for name, given in entries:
         if name == "holdings":
             holdings = given["by"]
+        elif name == "as_delivered":
+            continue  # what is hidden already is secret by any rule, and by none
         else:
             rules.append(_rule(name, given))
     return Rules(tuple(rules), holdings)
@@ -219,7 +221,7 @@ def _rule(name: str, given: Mapping[str, Any]) -> Rule:
             return PPercent(float(given["p_pct"]))
         case "pq":
             return PriorPosterior(float(given["p_pct"]), float(given["q_pct"]))
-    hint = "Use minimum_frequency, dominance, p_percent, pq or holdings."
+    hint = "Use minimum_frequency, dominance, p_percent, pq, holdings or as_delivered."
     raise ConfigurationError(f"There is no rule {name}.", hint=hint)
 
 

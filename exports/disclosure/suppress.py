@@ -13,10 +13,11 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +43,18 @@ ROUNDING = 1e-6
 """By this share a bound may be missed: the solver keeps its own only so far."""
 CARRIED = 1e-4
 """The cost of moving a cell that is empty already, beside a median of one: short flows before long ones."""
-CLEANING = 3000
-"""How many programmes the clean-up may solve: a number, not a time, so that the same table gives the same cells."""
-
-
+CLEANING = 600_000
+"""How many steps of the solver the clean-up may take: no time, so that the same table gives the same cells."""
+CREDITED_A_STEP = 32
+"""How many cells or people of a flow are gone through as fast as the solver takes a step."""
+STARTS = 8
+"""How many choices are made after the first, as long as half of these steps are left; the cheapest is taken."""
+SPREAD = 0.3
+"""By how much costs are changed for another choice: the standard deviation of their logarithm."""
+KNOWN = 0.6
+"""What share of its cost a cell of the cheapest choice so far has for another choice."""
+EXACTLY = -1.0
+"""In place of how much lower a cell may be for somebody: he knows it."""
 ATTEMPTS = 40
 """How many flows are looked for to protect one cell from all who know something."""
 SMALL = 2000
@@ -86,6 +95,38 @@ class _Flow:
     only: int | None = None
     losses: Floats | None = None
     against: int | None = None
+
+    @cached_property
+    def size(self) -> Floats:
+        """How far each cell moves."""
+        return np.abs(self.changes)
+
+
+class _Seers(NamedTuple):
+    """Who knows something of the cells of a flow, by how many times the flow must run for them to see through it."""
+
+    times: Floats
+    people: Ints
+    cells: Ints
+
+    @classmethod
+    def of(cls, flow: _Flow, knowing: Sequence[Sequence[tuple[float, int]]]) -> _Seers:
+        """Return those who know of a cell of ``flow`` that it is lower than its value by no more than what."""
+        losses = flow.size if flow.losses is None else flow.losses
+        found = [
+            (_bearable(rest, loss), person, cell)
+            for cell, loss in zip(flow.cells.tolist(), losses.tolist(), strict=True)
+            for rest, person in knowing[cell]
+        ]
+        found.sort()
+        times, people, cells = zip(*found, strict=True) if found else ((), (), ())
+        return cls(np.array(times, np.float64), np.array(people, np.int64), np.array(cells, np.int64))
+
+    def beyond(self, times: float, cell: int) -> list[int]:
+        """Return who sees through so many times the flow by what he knows of other cells than ``cell``."""
+        last = int(np.searchsorted(self.times, times))
+        people: list[int] = self.people[:last][self.cells[:last] != cell].tolist()
+        return people
 
 
 @dataclass(eq=False)
@@ -129,19 +170,31 @@ def suppress(
     insiders: bool = True,
     empty: Iterable[int] = (),
     fixed: Iterable[int] = (),
+    prior_pct: float | None = None,
     cleaning: int = CLEANING,
 ) -> Suppression:
     """Choose what to leave empty so that each cell of ``levels`` is uncertain by its levels.
 
     ``empty`` are cells left empty already (an earlier release, a repair): they cost nothing. ``fixed`` are known
     whatever is left empty (an earlier release showed them). ``cost`` is a word of ``COSTS``. With ``insiders``,
-    singletons and largest contributors are taken to know their own.
+    singletons and largest contributors are taken to know their own. With ``prior_pct``, everybody is taken to know each
+    value to within this percentage beforehand: a cell whose levels ask for more is ``unprotected``.
     """
-    work = _Work(table, levels, COSTS[cost](table), insiders, empty, fixed)
-    for cell in work.order:
-        work.protect(cell)
-    work.clean(cleaning)
-    return work.result()
+    work = _Work(table, levels, COSTS[cost](table), insiders, empty, fixed, prior_pct)
+    work.choose()
+    first, last = work.steps, work.steps + cleaning
+    work.clean(last)
+    best = work.result()
+    for start in range(STARTS):
+        if work.steps + first > last - cleaning // 2 or not best.secondary:
+            break
+        work.begin(best.secondary, start)
+        work.choose()
+        work.clean(last)
+        found = work.result()
+        if (len(found.unprotected), found.cost) < (len(best.unprotected), best.cost):
+            best = found
+    return replace(best, programmes=work.solved)
 
 
 class _Work:
@@ -155,24 +208,28 @@ class _Work:
         insiders: bool,
         empty: Iterable[int],
         fixed: Iterable[int] = (),
+        prior_pct: float | None = None,
     ) -> None:
         self.table = table
         self.prices = cost
-        self.alias = aliases(table, levels)
-        self.slack = np.nan_to_num(table.values)
-        self.slack[self.alias[list(fixed)]] = 0.0
+        self.alias = aliases(table, {*levels, *_idle(table)})
+        self.values = np.nan_to_num(table.values)
+        self.slack, self.gain = room(table, prior_pct)
+        for most in (self.values, self.slack, self.gain):
+            most[self.alias[list(fixed)]] = 0.0
         self.knowing, self.known_by, self.own = _insiders(table if insiders else None, len(table), self.alias)
         self.own = {person: raised_to_totals(table, own) for person, own in self.own.items()}
-        self.known = np.array([each[0][0] if each else np.inf for each in self.knowing])
+        self.alone = _alone(self.own, self.values)
+        self.credited = 0
+        self.seers: WeakKeyDictionary[_Flow, _Seers] = WeakKeyDictionary()
         self.cost = np.zeros(len(table))
         np.add.at(self.cost, self.alias, cost / (float(np.median(cost[cost > 0])) if (cost > 0).any() else 1.0))
-        self.empty = np.zeros(len(table), dtype=np.bool_)
+        self.apparent = self.cost
         self.start = np.zeros(len(table), dtype=np.bool_)
         self.start[[*levels, *np.flatnonzero(table.unknown)]] = True
-        self.empty[self.alias[np.flatnonzero(self.start)]] = True
         self.start[list(empty)] = True
-        self.empty[self.alias[list(empty)]] = True
         self.sensitive = frozenset(int(self.alias[cell]) for cell in np.flatnonzero(self.start))
+        self.empty = self._given()
         self.upper, self.lower = self._levels(levels)
         self.level = np.maximum(self.upper, self.lower)
         self.targets = sorted({int(self.alias[cell]) for cell in levels})
@@ -185,6 +242,29 @@ class _Work:
         self.whole: Programme | None = None
         self.proofs = {cell: _Proof() for cell in self.targets}
         self.unprotected: set[int] = set()
+
+    def _given(self) -> npt.NDArray[np.bool_]:
+        """Return what is empty whatever is chosen."""
+        empty = np.zeros(len(self.table), dtype=np.bool_)
+        empty[list(self.sensitive)] = True
+        return empty
+
+    def begin(self, known: Sequence[int], start: int) -> None:
+        """Forget what was chosen, and let costs appear other than they are.
+
+        All are changed at random, by a draw that is the same each time, and those of ``known`` cells are lower.
+        """
+        self.empty = self._given()
+        self.proofs = {cell: _Proof() for cell in self.targets}
+        self.unprotected = set()
+        drawn = np.random.default_rng(start).normal(0, SPREAD, len(self.table))
+        self.apparent = self.cost * np.exp(drawn)
+        self.apparent[np.unique(self.alias[list(known)])] *= KNOWN
+
+    def choose(self) -> None:
+        """Give all sensitive cells their flows."""
+        for cell in self.order:
+            self.protect(cell)
 
     def _levels(self, levels: Mapping[int, Levels]) -> tuple[Floats, Floats]:
         upper, lower = np.zeros(len(self.table)), np.zeros(len(self.table))
@@ -211,7 +291,7 @@ class _Work:
             self._credit(flow)
             if proof.threats == before:
                 break
-        if not proof.holds and not only_empty:
+        if not proof.holds and not only_empty and without is None:
             self.unprotected.add(cell)
         return proof.holds
 
@@ -219,7 +299,7 @@ class _Work:
         """Return the cheapest flow found through ``cell`` which those of ``threats`` do not see through."""
         flow = self._ask(cell, threats, only_empty, without)
         if flow is None and threats and not only_empty:
-            flow = self._one_by_one(cell, threats)
+            flow = self._one_by_one(cell, threats, without)
         if flow is not None:
             self.empty[flow.cells] = True
         return flow
@@ -227,27 +307,27 @@ class _Work:
     def _ask(self, cell: int, threats: frozenset[int], only_empty: bool, without: int | None) -> _Flow | None:
         ask = _Ask(self, cell, threats, only_empty, without)
         flow = ask.through_subtables()
-        if flow is None and (not only_empty or len(self.table) <= SMALL):
+        if flow is None and (without is None or len(self.table) <= SMALL):
             # In a large table, a clean-up that would need all of it is not worth it: the cell stays empty.
             flow = ask.through_whole()
         return flow
 
-    def _one_by_one(self, cell: int, threats: frozenset[int]) -> _Flow | None:
+    def _one_by_one(self, cell: int, threats: frozenset[int], without: int | None) -> _Flow | None:
         """Meet one of those whom no flow meets together: each of them may be met by another."""
         for person in sorted(threats):
-            flow = self._ask(cell, frozenset({person}), False, None) if len(threats) > 1 else None
+            flow = self._ask(cell, frozenset({person}), False, without) if len(threats) > 1 else None
             if flow is None and self.rest(cell, person) < self.lower[cell]:
-                flow = _Ask(self, cell, frozenset({person}), False, None).against(person)
+                flow = _Ask(self, cell, frozenset({person}), False, without).against(person)
             if flow is not None:
                 return flow
         return None
 
     def _credit(self, flow: _Flow) -> None:
         """Note all sensitive cells that the flow protects, and against whom it does not."""
-        size = np.abs(flow.changes)
-        most = float((self.slack[flow.cells] / size).min()) * (1 + ROUNDING)
-        seen_from = self.known[flow.cells] / size * (1 + ROUNDING)
-        for cell, change in zip(flow.cells.tolist(), size.tolist(), strict=True):
+        self.credited += len(flow.cells) // CREDITED_A_STEP
+        with np.errstate(divide="ignore"):
+            most = float((self.slack[flow.cells] / flow.size).min()) * (1 + ROUNDING)
+        for cell, change in zip(flow.cells.tolist(), flow.size.tolist(), strict=True):
             proof = self.proofs.get(cell)
             if proof is None or proof.holds:
                 continue
@@ -260,83 +340,132 @@ class _Work:
                 continue
             if flow.only is None and times > most and not self._one_way(cell, times, flow):
                 continue
-            threats = self._threats(cell, times, flow.cells[seen_from < times], flow)
-            left = threats if proof.threats is None else proof.threats & threats
-            if proof.threats is None or len(left) < len(proof.threats):
-                proof.threats = left
+            threats = self._threats(cell, times, flow, proof.threats)
+            if proof.threats is None or len(threats) < len(proof.threats):
+                proof.threats = threats
                 proof.flows.append((flow, times))
 
-    def _threats(self, cell: int, times: float, seen: Ints, flow: _Flow) -> frozenset[int]:
-        """Return who sees through ``times`` a flow that protects ``cell``, in one of the cells ``seen``.
+    def _threats(self, cell: int, times: float, flow: _Flow, among: frozenset[int] | None) -> frozenset[int]:
+        """Return who, ``among`` some, sees through ``times`` a flow that protects ``cell``.
 
         To somebody who contributes to ``cell`` itself, what it is besides must stay uncertain: its own share is no
         secret to him, nor is all of it to its only contributor.
         """
-        found: set[int] = set()
-        for other in seen.tolist():
-            if other == cell:
-                continue
-            here = flow.cells == other
-            change = float(np.abs(flow.changes[here] if flow.losses is None else flow.losses[here])[0]) * times
-            for rest, person in self.knowing[other]:
-                if rest * (1 + ROUNDING) >= change and rest > ROUNDING * self.slack[other]:
-                    break
-                found.add(person)
-        return frozenset(person for person in found if self.rest(cell, person) > ROUNDING * self.slack[cell])
+        if flow not in self.seers:
+            self.seers[flow] = _Seers.of(flow, self.knowing)
+        seers = self.seers[flow].beyond(times, cell)
+        self.credited += 1 + len(seers) // CREDITED_A_STEP
+        found = frozenset(seers) if among is None else among.intersection(seers)
+        return found - self.alone.get(cell, frozenset())
 
     def rest(self, cell: int, person: int) -> float:
         """Return what of ``cell`` is not this person's."""
-        return max(0.0, float(self.slack[cell]) - self.own[person].get(cell, 0.0))
+        return max(0.0, float(self.values[cell]) - self.own[person].get(cell, 0.0))
 
     def _one_way(self, cell: int, times: float, flow: _Flow) -> bool:
         """Tell whether the cell that bounds the flow is ``cell`` itself, which may gain more than it can lose."""
         others = flow.cells != cell
-        bound = (self.slack[flow.cells[others]] / np.abs(flow.changes[others])).min(initial=np.inf)
+        bound = (self.slack[flow.cells[others]] / flow.size[others]).min(initial=np.inf)
         back = self.lower[cell] * times / self.level[cell] if self.level[cell] else 0.0
-        own = self.slack[cell] / float(np.abs(flow.changes[~others])[0])
-        return bool(times <= bound * (1 + ROUNDING) and back <= own * (1 + ROUNDING))
+        own = self.slack[cell] / float(flow.size[~others][0])
+        gains = self.level[cell] <= self.gain[cell] * (1 + ROUNDING)
+        return bool(gains and times <= bound * (1 + ROUNDING) and back <= own * (1 + ROUNDING))
 
-    def clean(self, programmes: int) -> None:
-        """Publish again the dearest secondary cells of which the sensitive ones can do without."""
+    def clean(self, last: int) -> None:
+        """Publish again the dearest secondary cells of which the sensitive ones can do without.
+
+        First those that no other cell need replace, then those that cheaper ones can; until this is no use, or the
+        ``last`` step.
+        """
+        self.apparent = self.cost
+        self._publish(last, only_empty=True)
+        while self._publish(last, only_empty=False):
+            self._publish(last, only_empty=True)
+
+    def _publish(self, last: int, *, only_empty: bool) -> bool:
+        """Publish what can be, dearest first; tell whether something was."""
         users: dict[int, set[int]] = {}
-        for cell, proof in self.proofs.items():
-            for flow, _ in proof.flows:
-                for other in flow.cells.tolist():
-                    users.setdefault(other, set()).add(cell)
-        last = self.solved + programmes
+        for cell in self.proofs:
+            self._note_users(cell, users)
+        failures = dict.fromkeys(self.targets, 0)
+        found = False
         secondary = [cell for cell in np.flatnonzero(self.empty).tolist() if cell not in self.sensitive]
         for other in sorted(secondary, key=lambda cell: (-self.cost[cell], cell)):
-            if self.solved >= last:
-                return
-            touched = {cell: self.proofs[cell] for cell in sorted(users.get(other, ()))}
-            touched = {
-                cell: proof for cell, proof in touched.items() if any(other in flow.cells for flow, _ in proof.flows)
-            }
-            for cell in touched:
-                self.proofs[cell] = _Proof()
-            kept = [flow for proof in touched.values() for flow, _ in proof.flows if other not in flow.cells]
-            for flow in dict.fromkeys(kept):
-                self._credit(flow)
-            if all(
-                cell not in self.unprotected and self.protect(cell, only_empty=True, without=other) for cell in touched
-            ):
-                self.empty[other] = False
-                for cell in touched:
-                    for flow, _ in self.proofs[cell].flows:
-                        for one in flow.cells.tolist():
-                            users.setdefault(one, set()).add(cell)
-            else:
-                self.proofs.update(touched)
+            if self.steps >= last:
+                break
+            if self.empty[other] and not (only_empty and self._is_all_that_hides(other)):
+                found |= self._publish_one(other, users, failures, only_empty)
+        return found
+
+    def _publish_one(self, other: int, users: dict[int, set[int]], failures: dict[int, int], only_empty: bool) -> bool:
+        """Publish a cell if those that it protects do without it, for less than it costs."""
+        flows_of = {cell: [flow for flow, _ in self.proofs[cell].flows] for cell in users.get(other, ())}
+        touched = [cell for cell in sorted(flows_of) if any(other in flow.cells for flow in flows_of[cell])]
+        before, proofs = self.empty.copy(), {cell: self.proofs[cell] for cell in touched}
+        for cell in touched:
+            self.proofs[cell] = _Proof()
+        for flow in dict.fromkeys(flow for cell in touched for flow in flows_of[cell] if other not in flow.cells):
+            self._credit(flow)
+        # Who could not do without some other cell is asked first: its answer may be enough.
+        for cell in sorted(touched, key=lambda cell: (-failures[cell], cell)):
+            is_protected = cell not in self.unprotected and self.protect(cell, only_empty=only_empty, without=other)
+            if not is_protected or self.cost[self.empty & ~before].sum() >= self.cost[other]:
+                failures[cell] += 1
+                self.empty = before
+                self.proofs.update(proofs)
+                return False
+        self.empty[other] = False
+        for cell in touched:
+            self._note_users(cell, users)
+        return True
+
+    def _note_users(self, cell: int, users: dict[int, set[int]]) -> None:
+        for flow, _ in self.proofs[cell].flows:
+            for other in flow.cells.tolist():
+                users.setdefault(other, set()).add(cell)
+
+    def _is_all_that_hides(self, other: int) -> bool:
+        """Tell whether some sum would have a sensitive cell as its only empty one."""
+        for place in self.sums_of.get(other, ()):
+            total, parts = self.sums[place]
+            left = [cell for cell in (total, *parts) if self.empty[cell] and cell != other]
+            if len(left) == 1 and left[0] in self.proofs:
+                return True
+        return False
+
+    @cached_property
+    def sums(self) -> list[Equation]:
+        """The equations between the cells that stand for others."""
+        return _merged([(equation.total, equation.children) for equation in self.table.equations], self.alias)
+
+    @cached_property
+    def sums_of(self) -> dict[int, list[int]]:
+        """The sums in which each cell is."""
+        found: dict[int, list[int]] = {}
+        for place, (total, parts) in enumerate(self.sums):
+            for cell in (total, *parts):
+                found.setdefault(cell, []).append(place)
+        return found
+
+    @property
+    def programmes(self) -> list[Programme]:
+        """The programmes that were needed so far."""
+        known = [subtable.programme for subtable in self.subtables] + [self.whole]
+        return [programme for programme in known if programme is not None]
 
     @property
     def solved(self) -> int:
-        known = [subtable.programme for subtable in self.subtables if subtable.programme is not None]
-        return sum(programme.solved for programme in known) + (self.whole.solved if self.whole else 0)
+        """How many times a programme was solved."""
+        return sum(programme.solved for programme in self.programmes)
+
+    @property
+    def steps(self) -> int:
+        """How many steps the solver took, and what is as long."""
+        return self.credited + sum(programme.steps for programme in self.programmes)
 
     def whole_programme(self) -> Programme:
         if self.whole is None:
-            equations = _merged([(equation.total, equation.children) for equation in self.table.equations], self.alias)
-            self.whole = Programme(np.unique(self.alias), equations)
+            self.whole = Programme(np.unique(self.alias), self.sums)
         return self.whole
 
     def result(self) -> Suppression:
@@ -351,21 +480,24 @@ class _Ask:
     def __init__(self, work: _Work, cell: int, threats: frozenset[int], only_empty: bool, without: int | None) -> None:
         self.work, self.cell = work, cell
         self.unit = float(work.level[cell])
-        slack = work.slack.copy()
-        if threats:
-            for person in sorted(threats):
-                for other, rest in work.known_by[person]:
-                    slack[other] = min(slack[other], rest) if other != cell else slack[other]
+        slack, gain = work.slack.copy(), work.gain.copy()
+        for person in sorted(threats):
+            for other, rest in work.known_by[person]:
+                if other != cell:
+                    slack[other] = min(slack[other], max(0.0, rest))
+                    gain[other] = 0.0 if rest == EXACTLY else gain[other]
         if only_empty:
-            slack[~work.empty] = 0.0
+            slack[~work.empty] = gain[~work.empty] = 0.0
         if without is not None:
-            slack[without] = 0.0
+            slack[without] = gain[without] = 0.0
         self.slack = np.minimum(slack / self.unit, FARTHEST)
         self.slack[self.slack < NEGLIGIBLE] = 0.0
+        self.gain = np.minimum(gain / self.unit, FARTHEST)
+        most = np.minimum(np.where(self.slack > 0, self.slack, self.gain), 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             # A cell is paid once, whatever passes through it: by unit of the most that can.
-            by_unit = work.cost / np.minimum(self.slack, 1.0)
-        self.cost = np.where(work.empty | (self.slack == 0), CARRIED, CARRIED + np.nan_to_num(by_unit))
+            by_unit = work.apparent / most
+        self.cost = np.where(work.empty | (most == 0), CARRIED, CARRIED + np.nan_to_num(by_unit))
 
     def through_subtables(self) -> _Flow | None:
         """Look in the smallest subtable, then settle the subtables below one by one."""
@@ -419,8 +551,7 @@ class _Ask:
     def _both_ways(self, lower: float, against: int | None) -> _Flow | None:
         work, programme = self.work, self.work.whole_programme()
         cells = programme.cells
-        slack, cost = self.slack[cells], self.cost[cells]
-        gain = np.where(slack > 0, FARTHEST, 0.0)
+        slack, gain, cost = self.slack[cells], self.gain[cells], self.cost[cells]
         up = programme.flow(cost, gain, slack, {self.cell: float(work.upper[self.cell]) / self.unit})
         down = programme.flow(cost, gain, slack, {self.cell: -lower / self.unit})
         if up is None or down is None:
@@ -435,6 +566,42 @@ class _Ask:
         return _Flow(cells[moved], changes[moved] * self.unit)
 
 
+def _idle(table: Table) -> list[int]:
+    """Return the cells of nought that have contributors: they may as well be more, if nobody sees them."""
+    idle: list[int] = np.flatnonzero((table.values == 0) & (table.frequencies > 0)).tolist()
+    return idle
+
+
+def room(table: Table, prior_pct: float | None) -> tuple[Floats, Floats]:
+    """Return by how much each cell may be lower than its value, and by how much higher, for all that is known of it.
+
+    Of a cell hidden by the producer nobody here knows how much it may lose: it may only gain.
+    """
+    values, hidden = np.nan_to_num(table.values), np.isnan(table.values)
+    if prior_pct is not None:
+        return values * min(prior_pct / 100, 1.0), np.where(hidden, np.inf, values * (prior_pct / 100))
+    gain = np.where((values > 0) | hidden, np.inf, 0.0)
+    gain[_idle(table)] = np.inf
+    return values, gain
+
+
+def _bearable(rest: float, loss: float) -> float:
+    """Return how many times a cell may lose ``loss`` before it has lost ``rest``, all that somebody thinks possible."""
+    if rest == EXACTLY:
+        return 0.0
+    return rest * (1 + ROUNDING) / loss if loss > 0 else math.inf
+
+
+def _alone(own: Mapping[int, Mapping[int, float]], values: Floats) -> dict[int, frozenset[int]]:
+    """Return to whom there is nothing secret in a cell, as nothing of it is anybody else's."""
+    found: dict[int, set[int]] = {}
+    for person, shares in own.items():
+        for cell, share in shares.items():
+            if values[cell] - share <= ROUNDING * values[cell]:
+                found.setdefault(cell, set()).add(person)
+    return {cell: frozenset(people) for cell, people in found.items()}
+
+
 def _insiders(
     table: Table | None, size: int, alias: Ints
 ) -> tuple[list[list[tuple[float, int]]], dict[int, list[tuple[int, float]]], dict[int, dict[int, float]]]:
@@ -442,8 +609,8 @@ def _insiders(
 
     Last is what each contributes. Without a table nobody knows anything.
 
-    A singleton knows its cell, a contributor that it is no less than its own share. Without a name, the largest
-    contributor of each cell is another person.
+    A singleton knows its cell (``EXACTLY``), a contributor that it is no less than its own share, even if others gave
+    nothing. Without a name, the largest contributor of each cell is another person.
     """
     numbers: dict[str, int] = {}
     of_cell: list[list[tuple[float, int]]] = [[] for _ in range(size)]
@@ -455,6 +622,8 @@ def _insiders(
         for name, share in zip(names, own, strict=False):
             person = numbers.setdefault(name, len(numbers))
             rest = max(0.0, (cell.value or 0.0) - share)
+            if rest <= ROUNDING * (cell.value or 0.0) and cell.frequency in (None, 1):
+                rest = EXACTLY
             one = int(alias[place])
             of_cell[one].append((rest, person))
             of_person.setdefault(person, []).append((one, rest))

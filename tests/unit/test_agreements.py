@@ -119,6 +119,12 @@ REFUSALS = {
     "missing parameter": ("n: 1, k_pct: 85", "n: 1", "secrecy[1]", "a field is missing: 'k_pct'"),
     "parameter of another rule": ("p_pct: 10}", "p_pct: 10, n: 1}", "secrecy[2].n", "no such field is known here: n"),
     "frequency of one": ("at_least: 3", "at_least: 1", "secrecy[0].at_least", "1 is less than the minimum of 2"),
+    "what of the uncounted": (
+        "at_least: 3",
+        "at_least: 3, unknown: kept",
+        "secrecy[0].unknown",
+        "'kept' is not one of",
+    ),
     "more than all": ("k_pct: 85", "k_pct: 185", "secrecy[1].k_pct", "185 is greater than the maximum of 100"),
     "p above q": ("p_pct: 10, q_pct: 50", "p_pct: 60, q_pct: 50", "secrecy[3].p_pct", "p_pct (60) is not below"),
     "bad date": ('"2026-06-30"', '"2026-06-31"', "sharing.until", "'2026-06-31' is not a 'date'"),

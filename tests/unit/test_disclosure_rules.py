@@ -65,6 +65,15 @@ def test_the_largest_contributions_are_enough():
     assert Dominance(1, 85).level(Cell(("a",), 100.0, 1)) == pytest.approx(100 / 85 * 100 - 100)
 
 
+def test_a_count_that_is_not_told_may_be_left_to_the_producer():
+    (rule,) = rules_of([("minimum_frequency", {"of": "points", "at_least": 3, "unknown": "shown"})]).rules
+    assert rule.level(Cell(("a",), 50.0)) is None
+    assert rule.level(Cell(("a",), 50.0, 2)) == pytest.approx(5.0)
+    (strict,) = rules_of([("minimum_frequency", {"of": "points", "at_least": 3})]).rules
+    with pytest.raises(ConfigurationError, match="lacks the count of points"):
+        strict.level(Cell(("a",), 50.0))
+
+
 @pytest.mark.parametrize(
     ("rule", "one", "words"),
     [
