@@ -26,8 +26,8 @@ from exports.formats.excel_fr import EXCEL_FR, ROWS_BELOW
 from exports.formats.parquet import GEO_KEY, geo_metadata, keep_wkb, parquet_relation, write_parquet
 from exports.log import Entry, FileFacts, ReleaseLog
 from exports.metadata import Context, Mart
-from exports.past import hold
 from exports.plan import Gate, Plan, inside_parquet, make_plan, published_fingerprint
+from exports.protection.past import hold
 from exports.terms import Terms
 from exports.tree import LATEST, files_below, link_file, release_folder, sync_file
 from raw_sources.boundaries import boundary

@@ -25,8 +25,8 @@ from exports.formats.excel_fr import EXCEL_FR
 from exports.judgement import Verdict
 from exports.log import ColumnFacts, Entry, PeriodFacts, ReleaseLog
 from exports.metadata import Context, Mart
-from exports.past import Held, read_past
-from exports.protection import Protection, protect_rows
+from exports.protection.past import Held, read_past
+from exports.protection.rows import Protection, protect_rows
 from exports.secrecy import Secrecy
 from exports.terms import (
     PROTECTING,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from exports.log import Entry
-from exports.past import forget
+from exports.protection.past import forget
 from exports.withdrawals import withdrawn_releases
 from orchestration.audiences import released_to
 from orchestration.interventions import (

@@ -70,6 +70,9 @@ class Use:
 HOMES = {TOWN: (20_600, 52_000.0, 34.0), ABSORBED: (410, 1_300.0, 0.9), NEIGHBOUR: (2_500, 7_400.0, 5.2)}
 """Homes with electricity: delivery points, MWh a year without heating, MWh a degree day."""
 
+FEW = 3
+"""The delivery points that a published figure has at least."""
+
 SHOWN_SHARE = 0.75
 """What is told of a total of which one part is secret."""
 
@@ -395,8 +398,19 @@ def truths(climate: Climate) -> dict[str, object]:
         },
         "secret": [_cell(use) for use in last if use.hides == "total" and _alone(use, last)],
         "floors": [_cell(use) for use in last if use.hides and not _alone(use, last)],
+        "few_delivery_points": _few(last),
         "out_of_scope_commune": ISLAND,
     }
+
+
+def _few(uses: Sequence[Use]) -> list[Record]:
+    """Return the cells that the producer tells although they have few delivery points."""
+    sites: dict[tuple[str, str, str], int] = {}
+    for use in uses:
+        if use.hides != "total":
+            key = (use.commune, use.carrier, use.sector)
+            sites[key] = sites.get(key, 0) + use.sites
+    return [dict(zip(("commune", "carrier", "sector"), key, strict=True)) for key, told in sites.items() if told < FEW]
 
 
 def _alone(use: Use, others: Sequence[Use]) -> bool:

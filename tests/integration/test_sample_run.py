@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from expectations.value_statuses import PRESENT, VALUE_STATUSES
@@ -23,7 +23,8 @@ from exports.verify import verify_tree
 from orchestration.inquiry import analysts_copy, read_rejects
 from orchestration.workspace import Workspace
 from raw_sources.database import DuckDBSettings
-from tests.integration.conftest import Answer, SampleRun, halle
+from tests.commands import Answer, halle
+from tests.integration.conftest import SampleRun
 
 COUNTS = "paris_comptages_permanents"
 MARTS = {
@@ -36,7 +37,6 @@ MARTS = {
     "consommation-energie-annuelle",
     "consommation-energie-corrigee-climat",
     "effet-chantiers-trafic",
-    "congestion-rues-publique",
     "paiements-cartes-etrangeres-mensuels",
     "paiements-cartes-publics",
     "passages-communes",

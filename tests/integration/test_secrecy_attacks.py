@@ -25,8 +25,8 @@ import yaml
 
 from exports.disclosure.protect import protect
 from exports.disclosure.spec import read_spec
-from exports.past import Past
-from exports.protection import Protection, protect_rows
+from exports.protection.past import Past
+from exports.protection.rows import Protection, protect_rows
 from exports.secrecy import Axis, Figure, Secrecy
 from orchestration import modelling, running
 from orchestration.project import load_project

@@ -11,9 +11,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from exports import protection as module
-from exports.past import Past
-from exports.protection import Protection, protect_rows
+from exports.protection import rows as module
+from exports.protection.past import Past
+from exports.protection.rows import Protection, protect_rows
 from exports.secrecy import Axis, Figure, Secrecy
 from raw_sources.agreements import SecrecyRule
 from raw_sources.errors import GateClosed, MachineryError

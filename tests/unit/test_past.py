@@ -9,7 +9,7 @@ import pytest
 
 from exports.disclosure.table import Cell
 from exports.log import ReleaseLog
-from exports.past import Held, HeldCell, HeldSource, Past, forget, hold, read_past
+from exports.protection.past import Held, HeldCell, HeldSource, Past, forget, hold, read_past
 from exports.tree import release_folder
 from exports.withdrawals import Gone, Withdrawal
 from raw_sources.errors import MachineryError

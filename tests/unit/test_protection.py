@@ -11,8 +11,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from exports.past import HeldSource, Past
-from exports.protection import Protection, protect_rows
+from exports.protection.past import HeldSource, Past
+from exports.protection.rows import Protection, protect_rows
 from exports.secrecy import Axis, Figure, Secrecy
 from raw_sources.agreements import SecrecyRule
 from raw_sources.errors import ConfigurationError, GateClosed

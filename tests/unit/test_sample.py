@@ -482,6 +482,11 @@ def test_secret_cells_are_empty_and_floors_are_lower_than_the_truth(clean: Path)
         ("99997", "INDUSTRIE"),
         ("99998", "INDUSTRIE"),
     }
+    few = {(one["commune"], one["carrier"], one["sector"]) for one in truths["few_delivery_points"]}
+    assert few == {
+        ("99999", "Gaz", "INDUSTRIE"),
+        ("99998", "Electricité", "INDUSTRIE"),
+    }
 
 
 def test_heat_has_two_headers_and_three_kinds_of_absence(clean: Path) -> None:

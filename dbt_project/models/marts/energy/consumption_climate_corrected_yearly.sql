@@ -47,6 +47,8 @@ select
     corrected.heating_value_basis,
     corrected.consumption_mwh,
     corrected.consumption_status,
+    corrected.delivery_points,
+    corrected.delivery_points_status,
     corrected.heating_share,
     case when corrected.heating_share is null then 'not_available' else 'estimated' end as heating_share_status,
     corrected.correction_outcome,

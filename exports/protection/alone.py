@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from exports.disclosure.protect import SECRET, refuse
-from exports.past import CODE, FIGURE, UNSAFE, VALUE, HeldSource, held_rows
+from exports.protection.past import CODE, FIGURE, UNSAFE, VALUE, HeldSource, held_rows
 from exports.secrecy import Axis, Secrecy
 from raw_sources.agreements import SecrecyRule
 
