@@ -99,7 +99,7 @@ def invoke(project: DbtProject, arguments: Sequence[str]) -> dbtRunnerResult:
         try:
             result = dbtRunner(callbacks=[_announce]).invoke(options)
         finally:
-            DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+            _close_warehouse()
     if result.exception is not None:
         raise MachineryError(
             f"dbt could not run: {result.exception}",
@@ -107,6 +107,14 @@ def invoke(project: DbtProject, arguments: Sequence[str]) -> dbtRunnerResult:
             hint="If a model was changed, correct it; its file is named above.",
         )
     return result
+
+
+def _close_warehouse() -> None:
+    """Close what dbt keeps open during a call, now and not when it is collected: the next step opens the same file."""
+    environment: Any = DuckDBConnectionManager._ENV  # dbt-duckdb declares it None
+    if environment is not None:
+        environment.close()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 def _announce(event: Any) -> None:
