@@ -16,6 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# In continuous integration a failure is of the change, not of the day; elsewhere examples are drawn anew.
+settings.register_profile("demanded", derandomize=True)
+if os.environ.get("HALLE_DEMAND_ALL") == "1":
+    settings.load_profile("demanded")
 
 MARKED_FOLDERS = {"real": "real", "faults": "faults"}
 

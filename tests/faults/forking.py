@@ -7,7 +7,6 @@ what must stand afterwards, belongs in the tests.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -18,15 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.warm import warm_up
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-HEAVY = """
-    orchestration.running orchestration.modelling orchestration.building orchestration.dbt_runs orchestration.analysts
-    orchestration.validating orchestration.releasing orchestration.dagster_home orchestration.dbt_functions
-    expectations.engine exports.candidate exports.verify great_expectations
-    raw_sources.readers raw_sources.readers.delimited raw_sources.readers.json_records raw_sources.readers.geojson
-    raw_sources.readers.xml_records raw_sources.readers.xml_stream
-    dbt.adapters.duckdb dbt.adapters.duckdb.impl dbt.task.build dbt.parser.manifest matplotlib.pyplot pytz
-""".split()
 
 
 @dataclass(frozen=True)
@@ -81,8 +74,7 @@ def serve() -> None:
     """Fork a run for every line of standard input, and answer with how it ended."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a run prints is no answer
-    for name in HEAVY:
-        importlib.import_module(name)
+    warm_up()
     for line in sys.stdin:
         answers.write(json.dumps(_fork(json.loads(line))) + "\n")
         answers.flush()

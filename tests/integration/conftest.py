@@ -8,8 +8,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,26 +15,7 @@ from pathlib import Path
 import pytest
 
 from raw_sources.files import read_json, write_json
-
-HALLE = [sys.executable, "-m", "orchestration.cli"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command of the command line gave."""
-
-    status: int
-    out: str
-    err: str
-
-
-def halle(*arguments: object, cwd: Path | None = None) -> Answer:
-    """Run ``halle`` as a user would, piped; demand that no traceback comes out, whatever was asked."""
-    command = [*HALLE, *(str(argument) for argument in arguments)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HALLE_", "DAGSTER_"))}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Answer(done.returncode, done.stdout, done.stderr)
+from tests.commands import Answer, halle_anew
 
 
 @dataclass(frozen=True)
@@ -57,7 +36,7 @@ def sample_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the first process runs; the others wait for it
         if not answer.is_file():
-            write_json(answer, asdict(halle("run", "--data", shared / "data")))
+            write_json(answer, asdict(halle_anew("run", "--data", shared / "data")))
     return SampleRun(copy_data(shared / "data", own / "sample"), Answer(**read_json(answer)))
 
 

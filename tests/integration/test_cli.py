@@ -20,7 +20,8 @@ import pytest
 from orchestration.locking import one_run_at_a_time
 from orchestration.project import SAMPLE_TERRITORY
 from orchestration.workspace import PROJECT
-from tests.integration.conftest import HALLE, SampleRun, halle
+from tests.commands import HALLE, halle
+from tests.integration.conftest import SampleRun
 
 HEAVY = ("dagster", "dbt", "great_expectations", "polars", "numpy", "pandas", "matplotlib")
 HEAVIER = ("dagster", "dbt", "great_expectations")

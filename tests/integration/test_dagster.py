@@ -55,7 +55,7 @@ MARTS = {
     "territory": {"calendar", "commune_passages", "communes", "populations_yearly"},
 }
 RELEASES = {
-    "economy": {"paiements_cartes_etrangeres_mensuels", "paiements_cartes_mensuels"},
+    "economy": {"paiements_cartes_etrangeres_mensuels", "paiements_cartes_mensuels", "paiements_cartes_publics"},
     "energy": {
         "charge_electrique_demi_horaire",
         "consommation_energie_annuelle",
@@ -67,6 +67,7 @@ RELEASES = {
         "comptages_chantiers_journaliers",
         "comptages_routiers_horaires",
         "congestion_rues_horaire",
+        "congestion_rues_publique",
         "effet_chantiers_trafic",
         "trafic_moyen_journalier_annuel",
     },

@@ -16,8 +16,8 @@ from orchestration import modelling
 from orchestration.dbt_runs import DbtProject, invoke
 from raw_sources.database import connect
 from raw_sources.documents import read_document
+from tests.commands import halle
 from tests.drafted_world import TERRITORY, THEME, Counted, DraftedWorld, draft_world, lint
-from tests.integration.conftest import halle
 from tests.integration.test_cli import HEAVIER, imported
 
 SQUARE = {"type": "Polygon", "coordinates": [[[1.5, 45.5], [1.6, 45.5], [1.5, 45.6], [1.5, 45.5]]]}

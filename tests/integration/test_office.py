@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli import app
 from orchestration.workspace import PROJECT
-from tests.integration.conftest import halle
+from tests.commands import halle
 from tests.unit.workbooks import ods, xlsx
 
 pytestmark = pytest.mark.slow

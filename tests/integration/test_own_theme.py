@@ -15,7 +15,7 @@ from expectations import engine
 from expectations.suite import read_suite
 from orchestration.workspace import PROJECT
 from raw_sources.database import DuckDBSettings, connect
-from tests.integration.conftest import halle
+from tests.commands import halle
 
 EXAMPLE = PROJECT / "docs" / "housing-example"
 SLUG = "parc-locatif-social-annuel"

@@ -27,7 +27,7 @@ from orchestration.sharing import common_sources, members, open_territory
 from orchestration.syndicate import Member, run_syndicate
 from orchestration.workspace import Workspace
 from raw_sources.errors import ConfigurationError
-from tests.integration.conftest import halle
+from tests.commands import halle
 from tests.integration.test_themes import CARD, STAGING
 from tests.references import references
 from tests.worlds import HTML

@@ -27,7 +27,7 @@ from orchestration.run import Run
 from orchestration.running import Outcome, run_territory
 from orchestration.workspace import PROJECT, Workspace
 from raw_sources.database import connect
-from tests.integration.conftest import Answer, halle
+from tests.commands import Answer, halle
 
 TERRITORY = """
 name: shore

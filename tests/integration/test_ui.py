@@ -33,7 +33,8 @@ from orchestration.resources import fixed_run
 from orchestration.run import Run
 from orchestration.workspace import Workspace
 from raw_sources.database import connect
-from tests.integration.conftest import HALLE, copy_data
+from tests.commands import HALLE
+from tests.integration.conftest import copy_data
 
 PATIENCE_S = 240
 SITES = dg.AssetKey(["sample", "mobility", "works_sites"])

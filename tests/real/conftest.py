@@ -6,9 +6,7 @@ Each is made once; a test that changes anything works on a copy.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 from orchestration.inquiry import analysts_copy
 from orchestration.workspace import PROJECT, Workspace
 from raw_sources.database import DuckDBSettings, connect
+from tests.commands import halle
 
 EXAMPLES = PROJECT / "raw_sources" / "territories"
 TERRITORY = EXAMPLES / "paris"
@@ -35,8 +34,8 @@ class Authority:
 
     def halle(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command of ``halle`` on DATA."""
-        command = [sys.executable, "-m", "orchestration.cli", *map(str, arguments), "--data", str(self.data)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=without_settings(), cwd=PROJECT)
+        said = halle(*arguments, "--data", self.data, cwd=PROJECT, keep={"HALLE_SCHEMAS"})
+        return subprocess.CompletedProcess(["halle", *map(str, arguments)], said.status, said.out, said.err)
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """Take the extracts the whole way."""
@@ -63,12 +62,6 @@ class Authority:
         assert done.returncode == 0, done.stderr
         answer: list[dict[str, Any]] = json.loads(done.stdout)
         return answer
-
-
-def without_settings() -> dict[str, str]:
-    """Return the environment with nothing of halle's or Dagster's in it but the place of the official schemas."""
-    kept = {"HALLE_SCHEMAS"}
-    return {k: v for k, v in os.environ.items() if k in kept or not k.startswith(("HALLE_", "DAGSTER_"))}
 
 
 @pytest.fixture(scope="session")
