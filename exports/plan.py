@@ -137,7 +137,9 @@ def make_plan(
         _check_something_is_told(connection, protection.relation, card.secrecy, card, terms, log)
     proof = proof_of(connection, card, mart, terms, verdict)
     if protection:
-        proof["secrecy"] = protection.counts
+        proof["secrecy"] = {
+            source: [_told(one, card) for one in levels] for source, levels in protection.counts.items()
+        }
     card = replace(card, licence=verdict.licence)
     context = replace(context, sources=credited(context.sources, card, verdict, terms))
     identity = _identity(proof, certificate, content, card, context, columns)
@@ -151,6 +153,11 @@ def make_plan(
     return Plan(
         card, mart, context, rows, proof, columns, certificate, content, identity, previous, entry, public, held
     )
+
+
+def _told(level: Mapping[str, Any], card: ExportCard) -> dict[str, Any]:
+    """Return how many figures of a level are secret, of those that are published."""
+    return {**level, "secret": {name: count for name, count in level["secret"].items() if name in card.columns}}
 
 
 def _protected(

@@ -36,6 +36,7 @@ SLUGS = {
     "consommation-energie-corrigee-climat",
     "effet-chantiers-trafic",
     "paiements-cartes-etrangeres-mensuels",
+    "paiements-cartes-publics",
     "passages-communes",
     "populations-legales",
     "production-energie-annuelle",
@@ -187,6 +188,9 @@ def test_status_as_json_has_the_names_that_others_rely_on(sample_data: Path) -> 
     assert {one["state"] for one in found["sources"]} == {"fresh"}
     assert {one["name"] for one in found["marts"]} >= {"mobility.traffic_hourly", "mobility.works_sites"}
     assert {one["certificate"] for one in found["marts"]} == {"passed"}
+    never = [one for one in found["releases"] if one["state"] == "never"]
+    assert [one["dataset"] for one in never] == ["congestion-rues-publique"], "all of its figures are secret"
+    found["releases"] = [one for one in found["releases"] if one not in never]
     assert {one["dataset"] for one in found["releases"] if one["audience"] == "public"} == SLUGS
     assert {one["audience"] for one in found["releases"]} == {"public", "internal", "partner-observatoire-regional"}
     assert {one["state"] for one in found["releases"]} == {"published"}
