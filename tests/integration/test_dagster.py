@@ -73,6 +73,8 @@ RELEASES = {
     },
     "territory": {"calendrier", "communes_millesimes", "passages_communes", "populations_legales"},
 }
+WITHHELD = {"congestion_rues_publique"}
+"""Of the synthetic town, all of its figures are secret: nothing of it is released, and nothing is wrong."""
 READ_IN_ANY_TERRITORY = {f"stg_territory__etalab_{name}" for name in ("communes", "departements", "ept", "regions")}
 """Staging models of sources that the sample does not enable: others read them by name, and find them empty."""
 
@@ -263,7 +265,7 @@ def test_every_job_materialises_all_that_it_should(data: Path, name: str, themes
     result = made.execute(name)
     assert result.success
     wanted = {spec.key for spec in specs(made.defs) if spec.group_name in themes}
-    assert materialised(result) == wanted
+    assert materialised(result) == {key for key in wanted if key.path[-1] not in WITHHELD}
     judged = {one.asset_check_key: one.passed for one in result.get_asset_check_evaluations()}
     assert set(judged) == {key for key in made.defs.resolve_asset_graph().asset_check_keys if key.asset_key in wanted}
     assert all(judged.values())
@@ -350,7 +352,10 @@ def test_a_failed_check_blocks_its_own_release_and_no_other(own_data: Path) -> N
     releases = dg.AssetSelection.key_prefixes(["sample", "public"])
     result = made.execute("gates", releases | dg.AssetSelection.checks(*suites))
     assert not result.success
-    assert {key.path[2] for key in materialised(result)} == set().union(*RELEASES.values()) - {"chantiers_voirie"}
+    assert {key.path[2] for key in materialised(result)} == set().union(*RELEASES.values()) - {
+        "chantiers_voirie",
+        *WITHHELD,
+    }
 
 
 BROKEN = """
