@@ -72,6 +72,7 @@ def release_under(world: World, *decisions: Withdrawal) -> Release:
         world.data / "staging",
         world.public,
         log,
+        world.data / "secrets",
     )
     return publish(candidate, world.public, log)
 
