@@ -21,9 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.warm import warm_up
+from tests.warm import Forker, warm_up
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 HALLE = [sys.executable, "-m", "orchestration.cli"]
 
 
@@ -70,37 +69,19 @@ def _commands() -> Commands:
     return made
 
 
-class Commands:
-    """A forking process; ``close`` it."""
+class Commands(Forker):
+    """The process that forks commands."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.commands"],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__("tests.commands")
 
     def run(self, arguments: list[str], cwd: Path, environment: Mapping[str, str]) -> Answer:
         """Run one command to its end."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
         with tempfile.TemporaryDirectory(prefix="halle-said-") as folder:
             order = {"arguments": arguments, "cwd": str(cwd), "environment": dict(environment), "said": folder}
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
-            status = self.process.stdout.readline()
-            assert status, "the forking process ended"
+            status = self.ask(order)
             out, err = (Path(folder, stream).read_bytes().decode() for stream in ("out", "err"))
         return Answer(int(status), out, err)
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-        self.process.stdout.close()
 
 
 # --- in the forking process -------------------------------------------------------------------------------------

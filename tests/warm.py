@@ -1,17 +1,24 @@
 """What costs a process of halle seconds before it does anything, done once in a process that then forks its runs.
 
 A child must find nothing that it would wait for: what starts threads (DuckDB, Polars, dbt's static parser) is imported
-here and not used. The processes that fork are in ``faults.forking`` (runs to be killed) and ``commands``.
+here and not used. The processes that fork are in ``faults.forking`` (runs to be killed) and ``commands``; ``Forker``
+speaks to either.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
+import json
 import os
+import subprocess
+import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL_TOWN = Path(__file__).parent / "faults" / "small_town"
 HEAVY = """
     orchestration.running orchestration.modelling orchestration.building orchestration.dbt_runs orchestration.analysts
@@ -26,6 +33,31 @@ HEAVY = """
     dbt.task.build dbt.parser.manifest dbt_common.clients.agate_helper
     babel.dates matplotlib.pyplot pyarrow.pandas_compat pytz sqlglot.dialects.duckdb
 """.split()
+
+
+class Forker:
+    """A process started from ``python -m module``, that answers each line of JSON with a line; ``close`` it."""
+
+    def __init__(self, module: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module], cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, order: Mapping[str, Any]) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, "the forking process ended"
+        return answer
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+        self.process.stdout.close()
 
 
 def warm_up() -> None:

@@ -103,8 +103,6 @@ def suppress_exactly(
     ``prior_pct`` is as in ``suppress``. Return None when no choice protects all of them, or when the cuts do not come
     to an end.
     """
-    import highspy
-
     prices = COSTS[cost](table)
     size = len(table)
     attacker = _Attacker.of(table, prior_pct)
@@ -114,29 +112,19 @@ def suppress_exactly(
     for cell in fixed:  # leaving empty what everybody knows hides nothing
         low[cell] = high[cell] = 0.0
     master = _master(low, high, prices)
-    solved = 0
     whole = False
     chosen = low
-    for _ in range(ROUNDS):
-        cuts = []
-        for goal in goals:
-            cut = attacker.cut(goal, chosen)
-            solved += 1
-            if cut is not None:
-                cuts.append(cut)
+    for rounds in range(1, ROUNDS + 1):
+        cuts = [cut for goal in goals if (cut := attacker.cut(goal, chosen)) is not None]
         if not cuts and whole:
             secondary = [cell for cell in np.flatnonzero(chosen > 0.5).tolist() if low[cell] == 0]
-            return Suppression(tuple(secondary), math.fsum(prices[secondary]), (), solved)
+            return Suppression(tuple(secondary), math.fsum(prices[secondary]), (), rounds * len(goals))
         if not cuts:
             whole = True
             _demand_whole(master, size)
-        for cut in cuts:
-            cells = np.flatnonzero(cut > NOUGHT).astype(np.int32)
-            master.addRow(1.0, math.inf, len(cells), cells, cut[cells])
-        master.run()
-        if master.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        solution = _solution(master, cuts)
+        if solution is None:
             return None
-        solution = np.array(master.getSolution().col_value)
         chosen = np.round(solution) if whole else np.clip(solution, 0.0, 1.0)
     return None
 
@@ -150,6 +138,19 @@ def _master(low: Floats, high: Floats, prices: Floats) -> highspy.Highs:
     paid = np.where(low == 1, 0.0, prices + TINY * float(prices.max(initial=1.0)))
     master.changeColsCost(size, np.arange(size, dtype=np.int32), paid)
     return master
+
+
+def _solution(master: highspy.Highs, cuts: Iterable[Floats]) -> Floats | None:
+    """Return the cheapest choice that heeds ``cuts`` too, None when there is none."""
+    import highspy
+
+    for cut in cuts:
+        cells = np.flatnonzero(cut > NOUGHT).astype(np.int32)
+        master.addRow(1.0, math.inf, len(cells), cells, cut[cells])
+    master.run()
+    if master.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.array(master.getSolution().col_value)
 
 
 def _goals(table: Table, levels: Mapping[int, Levels]) -> list[_Goal]:

@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 
 from exports.disclosure.protect import SECRET, refuse
-from exports.protection.past import CODE, FIGURE, UNSAFE, VALUE, HeldSource, held_rows
-from exports.secrecy import Axis, Secrecy
+from exports.protection.cells import code_names, codes_of
+from exports.protection.past import FIGURE, UNSAFE, VALUE, HeldSource, held_rows
+from exports.secrecy import Secrecy
 from raw_sources.agreements import SecrecyRule
 
 ROW = "row"
@@ -36,13 +37,7 @@ def is_alone(rows: pl.DataFrame, secrecy: Secrecy, rules: Iterable[SecrecyRule])
     """Tell whether each row is a cell of its own that nothing adds up with, judged by how many are behind it."""
     adds_up = any(axis.adds_up for axis in secrecy.axes)
     counts = all(one.rule == "minimum_frequency" for one in rules)
-    return not adds_up and counts and not rows.select(_codes(secrecy)).is_duplicated().any()
-
-
-def code(axis: Axis) -> pl.Expr:
-    """Return the code of rows on an axis: its level comes first, where codes of several levels share a column."""
-    own = pl.col(axis.column).fill_null("")
-    return pl.concat_str(pl.col(axis.level).fill_null("None"), pl.lit(" "), own) if axis.level else own
+    return not adds_up and counts and not rows.select(codes_of(secrecy)).is_duplicated().any()
 
 
 def secret_alone(
@@ -65,7 +60,7 @@ def secret_alone(
         if one.is_newest and one.held is not None and one.held.settings == settings and one.held.alone is not None
     ]
     unsafe = figures.filter(pl.col(UNSAFE))
-    same = [figures.join(one, on=[*_names(secrecy), FIGURE, VALUE], how="semi") for one in kept]
+    same = [figures.join(one, on=[*code_names(secrecy), FIGURE, VALUE], how="semi") for one in kept]
     secret = pl.concat([unsafe, *same]).select(ROW).unique()
     hidden = figures.join(secret, on=ROW, how="semi").filter(pl.col(VALUE).is_not_null()).drop(ROW)
     numbers = pl.int_range(len(rows), eager=True)
@@ -95,14 +90,6 @@ def counted_alone(rows: pl.DataFrame, secrecy: Secrecy, secret: pl.Series) -> li
     ]
 
 
-def _names(secrecy: Secrecy) -> list[str]:
-    return [CODE.format(place) for place in range(len(secrecy.axes))]
-
-
-def _codes(secrecy: Secrecy) -> list[pl.Expr]:
-    return [code(axis).alias(name) for axis, name in zip(secrecy.axes, _names(secrecy), strict=True)]
-
-
 def _is_unsafe(secrecy: Secrecy, rules: Sequence[SecrecyRule]) -> pl.Expr:
     """Return where too few are behind a row; one without any has nobody to protect."""
     columns = {secrecy.contributors: secrecy.frequency, **secrecy.counts}
@@ -121,7 +108,7 @@ def _figures(rows: pl.DataFrame, secrecy: Secrecy) -> pl.DataFrame:
     return pl.concat(
         numbered.select(
             pl.col(ROW).cast(pl.Int64),
-            *_codes(secrecy),
+            *codes_of(secrecy),
             pl.lit(one.value).alias(FIGURE),
             pl.col(one.value).alias(VALUE),
             pl.col(UNSAFE),
@@ -132,11 +119,11 @@ def _figures(rows: pl.DataFrame, secrecy: Secrecy) -> pl.DataFrame:
 
 def _refuse_shown(rows: pl.DataFrame, secrecy: Secrecy, earlier: Sequence[EarlierRows]) -> None:
     """Raise ``GateClosed`` where an earlier release shows a figure that is unsafe now, and still the same."""
-    names, values = _names(secrecy), [one.value for one in secrecy.figures]
-    unsafe = rows.filter(pl.col(UNSAFE)).select(*_codes(secrecy), *values)
+    names, values = code_names(secrecy), [one.value for one in secrecy.figures]
+    unsafe = rows.filter(pl.col(UNSAFE)).select(*codes_of(secrecy), *values)
     risks: dict[str, None] = {}
     for one in earlier:
-        shown = one.rows.select(*_codes(secrecy), *(pl.col(name).alias(f"{name} shown") for name in values))
+        shown = one.rows.select(*codes_of(secrecy), *(pl.col(name).alias(f"{name} shown") for name in values))
         both = unsafe.join(shown, on=names).filter(pl.any_horizontal(map(_is_same, values)))
         for codes in both.select(names).iter_rows():
             pairs = zip(secrecy.axes, codes, strict=True)

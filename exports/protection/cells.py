@@ -14,6 +14,7 @@ import polars as pl
 
 from exports.disclosure.protect import SECRET
 from exports.disclosure.table import Cell, Codes
+from exports.protection.past import CODE
 from exports.secrecy import Axis, Secrecy
 from raw_sources.errors import ConfigurationError
 
@@ -61,18 +62,28 @@ def as_read(rows: pl.DataFrame, secrecy: Secrecy) -> pl.DataFrame:
     )
 
 
-def code_of(axis: Axis, row: Mapping[str, Any]) -> str:
-    """Return the code of a row on an axis: its level comes first, where codes of several levels share a column."""
-    own = row[axis.column] or ""
-    return f"{row[axis.level]} {own}" if axis.level else str(own)
+def code_names(secrecy: Secrecy) -> list[str]:
+    """Return the names of the columns of ``codes_of``."""
+    return [CODE.format(place) for place in range(len(secrecy.axes))]
+
+
+def codes_of(secrecy: Secrecy) -> list[pl.Expr]:
+    """Return the codes of rows, a column per axis."""
+    return [_code(axis).alias(name) for axis, name in zip(secrecy.axes, code_names(secrecy), strict=True)]
+
+
+def _code(axis: Axis) -> pl.Expr:
+    """Return the code of rows on an axis: its level comes first, where codes of several levels share a column."""
+    own = pl.col(axis.column).fill_null("")
+    return pl.concat_str(pl.col(axis.level).fill_null("None"), pl.lit(" "), own) if axis.level else own
 
 
 def figures_of(frame: pl.DataFrame, secrecy: Secrecy, where: str) -> Figures:
     """Return the cells of rows; raises ``ConfigurationError`` for two rows of one cell that differ."""
     rows: dict[Codes, Row] = {}
     parents: tuple[dict[str, str], ...] = tuple({} for _ in secrecy.axes)
-    for record in frame.iter_rows(named=True):
-        row = _row(record, secrecy)
+    for codes, record in zip(frame.select(codes_of(secrecy)).iter_rows(), frame.iter_rows(named=True), strict=True):
+        row = _row(codes, record, secrecy)
         known = rows.setdefault(row.codes, row)
         if known is not row:
             rows[row.codes] = _same(known, row, secrecy, where)
@@ -81,19 +92,19 @@ def figures_of(frame: pl.DataFrame, secrecy: Secrecy, where: str) -> Figures:
                 above = f"{axis.parent_level} {record[axis.parent]}" if axis.parent_level else record[axis.parent]
                 if above != own:
                     found[own] = above
-    present = [{codes[place] for codes in rows} for place in range(len(secrecy.axes))]
+    present = [{one[place] for one in rows} for place in range(len(secrecy.axes))]
     told = tuple(
         _parents(axis, found, codes) for axis, found, codes in zip(secrecy.axes, parents, present, strict=True)
     )
     return Figures(secrecy, rows, told, where)
 
 
-def _row(record: Mapping[str, Any], secrecy: Secrecy) -> Row:
+def _row(codes: Codes, record: Mapping[str, Any], secrecy: Secrecy) -> Row:
     frequency = record[secrecy.frequency]
     told = [record[name] for name in secrecy.largest]
     largest = tuple(float(one) for one in told if one is not None)
     return Row(
-        codes=tuple(code_of(axis, record) for axis in secrecy.axes),
+        codes=codes,
         values=tuple(record[one.value] for one in secrecy.figures),
         statuses=tuple(record[one.status] for one in secrecy.figures),
         frequency=None if frequency is None else int(frequency),

@@ -16,7 +16,7 @@ import polars as pl
 from exports.disclosure.protect import SECRET
 from exports.disclosure.table import Codes
 from exports.protection.alone import counted_alone, is_alone, secret_alone
-from exports.protection.cells import Figures, Row, as_read, code_of, figures_of
+from exports.protection.cells import Figures, Row, as_read, codes_of, figures_of
 from exports.protection.earlier import earlier_rows_of
 from exports.protection.judging import settings_of
 from exports.protection.past import Held, Past
@@ -112,7 +112,7 @@ def _emptied(
 
 def _is_secret(rows: pl.DataFrame, secrecy: Secrecy, secret: set[Codes]) -> pl.Series:
     """Tell which rows are of secret cells."""
-    codes = (tuple(code_of(axis, row) for axis in secrecy.axes) for row in rows.iter_rows(named=True))
+    codes = rows.select(codes_of(secrecy)).iter_rows()
     return pl.Series([one in secret for one in codes], dtype=pl.Boolean)
 
 

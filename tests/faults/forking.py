@@ -10,16 +10,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.warm import warm_up
-
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+from tests.warm import Forker, warm_up
 
 
 @dataclass(frozen=True)
@@ -34,37 +31,18 @@ class Ended:
     seconds: float
 
 
-class Forge:
+class Forge(Forker):
     """A forking process; ``close`` it."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.forking"],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        super().__init__("tests.faults.forking")
 
     def run(
         self, root: Path, *, dagster: bool = False, at: str | None = None, nth: int = 1, after: float | None = None
     ) -> Ended:
         """Run the world at ``root`` in a child; kill it the ``nth`` time it passes ``at``, or ``after`` seconds."""
         order = {"root": str(root), "dagster": dagster, "at": at, "nth": nth, "after": after}
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, "the forking process ended"
-        return Ended(**json.loads(line))
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-        self.process.stdout.close()
+        return Ended(**json.loads(self.ask(order)))
 
 
 # --- in the forking process -------------------------------------------------------------------------------------
