@@ -29,13 +29,12 @@ from exports.metadata import Context, Mart
 from exports.plan import Gate, Plan, inside_parquet, make_plan, published_fingerprint
 from exports.protection.past import hold
 from exports.terms import Terms
-from exports.tree import LATEST, files_below, link_file, release_folder, sync_file
+from exports.tree import LATEST, RELEASE_FILE, files_below, link_file, release_folder, sync_file
 from raw_sources.boundaries import boundary
 from raw_sources.database import DuckDBSettings, connect, identifier, literal
 from raw_sources.errors import ConfigurationError, GateClosed, MachineryError
 from raw_sources.files import CHUNK_BYTES, canonical_json, sha256_file, sync_folder
 
-RELEASE_FILE = "release.json"
 SUMS_FILE = "SHA256SUMS"
 DELIMITED_FORMS = (CSV, EXCEL_FR)
 

@@ -26,6 +26,7 @@ from exports.judgement import Verdict
 from exports.log import ColumnFacts, Entry, PeriodFacts, ReleaseLog
 from exports.metadata import Context, Mart
 from exports.protection.past import Held, read_past
+from exports.protection.rounded import labelled
 from exports.protection.rows import Protection, protect_rows
 from exports.secrecy import Secrecy
 from exports.terms import (
@@ -41,6 +42,7 @@ from exports.terms import (
 )
 from exports.tree import release_folder
 from exports.withdrawals import Withdrawal, ban_on_release, ban_on_version
+from raw_sources.agreements import INTERNAL
 from raw_sources.database import identifier
 from raw_sources.errors import ConfigurationError, GateClosed, HalleError, MachineryError
 from raw_sources.files import canonical_json, sha256_text
@@ -136,10 +138,13 @@ def make_plan(
     if protection and card.secrecy:
         _check_something_is_told(connection, protection.relation, card.secrecy, card, terms, log)
     proof = proof_of(connection, card, mart, terms, verdict)
-    if protection:
+    if protection and card.secrecy:
         proof["secrecy"] = {
             source: [_told(one, card) for one in levels] for source, levels in protection.counts.items()
         }
+        if card.secrecy.rounded_to:
+            proof["rounded"] = dict(card.secrecy.rounded_to)
+            columns = tuple(replace(one, about=labelled(one.about, card.secrecy.rounded_to)) for one in columns)
     card = replace(card, licence=verdict.licence)
     context = replace(context, sources=credited(context.sources, card, verdict, terms))
     identity = _identity(proof, certificate, content, card, context, columns)
@@ -172,7 +177,7 @@ def _protected(
 ) -> Protection | None:
     """Return the rows with secret figures left empty, None where no figure is under secrecy for the audience."""
     rules = rules_of_secrecy(card, verdict, terms)
-    if card.secrecy is None or not rules:
+    if card.secrecy is None or terms.audience == INTERNAL or not (rules or card.secrecy.rounded_to):
         return None
     with terms.timed(PROTECTING):
         others = {one.slug for source in rules for one in terms.others.get(source, ())}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raw_sources.agreements import PARTNER, SecrecyRule
-from raw_sources.documents import Document
+from raw_sources.documents import Document, nearest
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Secrecy:
     are the published columns that tell nothing of a figure; ``ratios`` do not add up, but with the figures they would
     tell, and are emptied with them. Totals may miss the sum of their parts by
     ``rounding_pct``; beyond, the release is refused unless ``unequal`` is ``apart``: such a total is no sum of theirs.
+    ``rounded_to`` goes from figures to the number of which they are published as multiples.
     """
 
     source: str
@@ -69,6 +70,7 @@ class Secrecy:
     ratios: tuple[Figure, ...] = ()
     rounding_pct: float = 0.0
     unequal: str = "refused"
+    rounded_to: Mapping[str, int] = field(default_factory=dict)
     cost: str = "value"
 
     @property
@@ -117,8 +119,9 @@ class Secrecy:
 def secrecy_of(document: Document) -> Secrecy | None:
     """Return the block ``secrecy`` of an export card that follows its schema, None where there is none.
 
-    Raises ``ConfigurationError`` for a published column of which the block does not say whether it tells a figure, and
-    for a card that is for partners: whoever has their release and the public's could compute from both.
+    Raises ``ConfigurationError`` for a published column of which the block does not say whether it tells a figure, for
+    a column to round that is no figure, and for a card that is for partners: whoever has their release and the public's
+    could compute from both.
     """
     given: dict[str, Any] | None = document.value.get("secrecy")
     if given is None:
@@ -139,8 +142,14 @@ def secrecy_of(document: Document) -> Secrecy | None:
         ratios=tuple(Figure(one["value"], one["status"]) for one in given.get("ratios", ())),
         rounding_pct=float(given.get("rounding_pct", 0.0)),
         unequal=given.get("unequal", "refused"),
+        rounded_to=dict(given.get("rounded_to", {})),
         cost=given.get("cost", "value"),
     )
+    figures = [one.value for one in found.figures]
+    for name in found.rounded_to:
+        if name not in figures:
+            what = f"{name!r} is not one of the figures."
+            raise document.problem(("secrecy", "rounded_to", name), what, nearest(name, figures))
     for index, name in enumerate(document.value["columns"]):
         if name not in found.published:
             raise document.problem(

@@ -16,6 +16,8 @@ from raw_sources.files import sync_folder
 
 TREES_FOLDER = ".trees"
 LATEST = "latest"
+RELEASE_FILE = "release.json"
+"""Where a release says what it is: in its folder."""
 
 KEPT_TREES = 8
 """A run switches once per dataset, and a reader may take longer than a run; links cost next to nothing."""

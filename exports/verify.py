@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from expectations.fingerprint import engine_tag, fingerprint
-from exports.candidate import RELEASE_FILE, SUMS_FILE
+from exports.candidate import SUMS_FILE
 from exports.formats import datapackage
 from exports.formats.columns import PublishedColumn, geometry_functions
 from exports.formats.delimited import comparable_sql, header_line, read_delimited
@@ -24,7 +24,7 @@ from exports.formats.parquet import GEO_KEY, keep_wkb, parquet_relation, read_me
 from exports.metadata import SYNTHETIC_MARK, MartColumn
 from exports.plan import release_name
 from exports.schemas import DATA_PACKAGE, GEOPARQUET, SchemaStore
-from exports.tree import LATEST, files_below
+from exports.tree import LATEST, RELEASE_FILE, files_below
 from exports.withdrawals import TOMBSTONE, is_tombstone, tombstone_problem
 from raw_sources.agreements import PARTNER, PUBLIC
 from raw_sources.database import DuckDBSettings, connect, identifier
@@ -347,6 +347,10 @@ def _check_secrecy(release: _Release) -> str:
         query = f"SELECT count(*) FROM {parquet_relation(release.parquet)} WHERE {identifier(figure)} IS NULL"
         empty = release.connection.execute(query).fetchall()[0][0]
         _demand(empty >= secret, f"{figure} is empty in {empty} rows, and {secret} of its figures are secret")
+    for figure, base in release.facts.get("agreements", {}).get("rounded", {}).items():
+        query = f"SELECT count(*) FROM {parquet_relation(release.parquet)} WHERE {identifier(figure)} % {base} != 0"
+        other = release.connection.execute(query).fetchall()[0][0]
+        _demand(other == 0, f"{figure} is no multiple of {base} in {other} rows, and is said to be rounded to it")
     total = sum(counted.values())
     return f"{total} figures are secret, and as many are empty." if counted else "No figure is under secrecy."
 

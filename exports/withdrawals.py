@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from exports.log import Entry
-from exports.tree import LATEST, Trees, files_below, link_folder, release_folder, sync_file
+from exports.tree import LATEST, RELEASE_FILE, Trees, files_below, link_folder, release_folder, sync_file
 from raw_sources.boundaries import boundary
 from raw_sources.files import canonical_json, read_json
 
 TOMBSTONE, PAGE, NOTE = "WITHDRAWN.json", "WITHDRAWN.html", "WITHDRAWN.txt"
-RELEASE_FILE = "release.json"
 STYLE = "body { font: 1rem/1.5 system-ui, sans-serif; max-width: 45rem; margin: auto; padding: 1rem; }"
 FIELDS = (
     "dataset", "title", "title_en", "release", "sequence", "version", "status", "withdrawn_on", "why", "publisher",

@@ -12,8 +12,7 @@ from typing import Any
 
 from expectations.rules import WHOLE_MART
 from exports.card import ExportCard
-from exports.tree import LATEST
-from exports.withdrawals import RELEASE_FILE
+from exports.tree import LATEST, RELEASE_FILE
 from orchestration import warehouse
 from orchestration.assembly import assemble
 from orchestration.dbt_runs import DbtProject, NodeResult, build, parse, run_models

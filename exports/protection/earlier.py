@@ -20,6 +20,7 @@ from exports.protection.cells import Figures, as_read, cell_of, figures_of
 from exports.protection.past import HeldCell, HeldSource, Past
 from exports.protection.tables import table_of
 from exports.secrecy import Secrecy
+from raw_sources.errors import GateClosed
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,22 @@ def earlier_rows_of(past: Sequence[Past], source: str, secrecy: Secrecy) -> list
 
 
 def _rows_of(past: Past, source: str, secrecy: Secrecy) -> pl.DataFrame:
-    """Return the rows of a source in an earlier release; nobody knows of them what was not published."""
-    absent = [name for name in secrecy.needed if name not in past.rows.columns]
-    frame = past.rows.with_columns(pl.lit(None).alias(name) for name in absent)
-    return as_read(frame.filter(pl.col(secrecy.source) == source), secrecy)
+    """Return the rows of a source in an earlier release; nobody knows of them what was not published.
+
+    Figures that were rounded are taken for known exactly. Raises ``GateClosed`` where they are not held any more.
+    """
+    rows = past.rows.filter(pl.col(secrecy.source) == source)
+    if past.rounded and len(rows):
+        held = past.held.get(source)
+        if held is None or held.exact is None:
+            raise GateClosed(
+                f"the release {past.release} of {past.slug} shows rounded figures of {source}, and what they were is "
+                "not held any more: what another release would add to them cannot be audited.",
+                hint="Withdraw it (`halle withdraw`).",
+            )
+        rows = held.exact
+    absent = [name for name in secrecy.needed if name not in past.rows.columns or name not in rows.columns]
+    return as_read(rows.with_columns(pl.lit(None).alias(name) for name in absent), secrecy)
 
 
 def _is_same(held: HeldCell, now: Figures, place: int) -> bool:

@@ -19,13 +19,13 @@ import polars as pl
 
 from exports.disclosure.table import Cell, Codes
 from exports.log import Entry, ReleaseLog
-from exports.tree import release_folder
+from exports.tree import RELEASE_FILE, release_folder
 from exports.withdrawals import withdrawn_releases
 from raw_sources.errors import MachineryError
 from raw_sources.files import canonical_json, write_atomically
 
-SUFFIX, ALONE = ".json.gz", ".parquet"
-"""What is held of a source: cells, and beside them those that are in no sum, which may be very many."""
+SUFFIX, ALONE, EXACT = ".json.gz", ".parquet", ".exact.parquet"
+"""What is held of a source: cells; beside them those that are in no sum, which may be very many, and exact figures."""
 CODE, FIGURE, VALUE, UNSAFE = "code {}", "figure", "value", "unsafe"
 """The columns of the latter: a code per axis, then of which figure, its value, and whether it is unsafe by itself."""
 
@@ -54,12 +54,14 @@ class HeldCell:
 class HeldSource:
     """The hidden cells of one source by figure, and the digest of the ``settings`` by which they were chosen.
 
-    ``alone`` has those that are in no sum, a row each.
+    ``alone`` has those that are in no sum, a row each. ``exact`` has the rows as they were before they were rounded, if
+    they were.
     """
 
     settings: str
     cells: Mapping[str, Sequence[HeldCell]]
     alone: pl.DataFrame | None = field(default=None, repr=False, compare=False)
+    exact: pl.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def of(self, figure: str) -> dict[Codes, HeldCell]:
         """Return the hidden cells of a figure by their codes."""
@@ -84,12 +86,13 @@ Held = dict[str, HeldSource]
 
 @dataclass(frozen=True)
 class Past:
-    """An earlier release: its rows as published, and what is held of each source."""
+    """An earlier release: its rows as published, and what is held of each source. ``rounded`` are columns."""
 
     slug: str
     release: str
     rows: pl.DataFrame
     held: Mapping[str, HeldSource]
+    rounded: frozenset[str] = frozenset()
 
 
 def read_past(public: Path, log: ReleaseLog, slugs: Iterable[str], secrets: Path) -> list[Past]:
@@ -108,14 +111,17 @@ def read_past(public: Path, log: ReleaseLog, slugs: Iterable[str], secrets: Path
 def _read(public: Path, entry: Entry, secrets: Path) -> Past:
     folder = public / release_folder(entry.slug, entry.version, entry.release)
     paths = [folder / name for name in entry.files if name.endswith(".parquet")]
-    lost = [path for path in paths if not path.is_file()]
+    lost = [path for path in (*paths, folder / RELEASE_FILE) if not path.is_file()]
     if lost:
         raise MachineryError(
             f"the release {entry.release} of {entry.slug} is not in the tree: what it showed cannot be audited.",
             where=str(lost[0]),
             hint="Put the tree back, or withdraw the release (`halle withdraw`).",
         )
-    return Past(entry.slug, entry.release, pl.read_parquet(paths), _held(secrets / entry.slug / entry.release))
+    facts = json.loads((folder / RELEASE_FILE).read_text(encoding="utf-8"))
+    held = _held(secrets / entry.slug / entry.release)
+    rounded = frozenset(facts.get("agreements", {}).get("rounded", ()))
+    return Past(entry.slug, entry.release, pl.read_parquet(paths), held, rounded)
 
 
 def _held(folder: Path) -> Held:
@@ -125,11 +131,12 @@ def _held(folder: Path) -> Held:
 def _parse(path: Path) -> HeldSource:
     try:
         given = json.loads(gzip.decompress(path.read_bytes()))
-        beside = path.with_name(path.name.removesuffix(SUFFIX) + ALONE)
+        alone, exact = (path.with_name(path.name.removesuffix(SUFFIX) + suffix) for suffix in (ALONE, EXACT))
         return HeldSource(
             given["settings"],
             {name: [_cell(one) for one in cells] for name, cells in given["cells"].items()},
-            pl.read_parquet(beside) if given.get("alone") else None,
+            pl.read_parquet(alone) if given.get("alone") else None,
+            pl.read_parquet(exact) if given.get("exact") else None,
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         hint = "Put the file back from a backup; without it, remove it, and the audit knows only what was shown."
@@ -147,15 +154,19 @@ def hold(secrets: Path, entry: Entry, held: Held) -> None:
     for source, found in held.items():
         cells = {name: [asdict(one) for one in cells] for name, cells in found.cells.items()}
         folder = secrets / entry.slug / entry.release
-        if found.alone is not None:
-            found.alone.write_parquet(written := BytesIO())
-            write_atomically(folder / f"{source}{ALONE}", written.getvalue())
+        beside = {ALONE: found.alone, EXACT: found.exact}
+        for suffix, rows in beside.items():
+            if rows is not None:
+                rows.write_parquet(written := BytesIO())
+                write_atomically(folder / f"{source}{suffix}", written.getvalue())
         told = {"settings": found.settings, "cells": cells, "alone": found.alone is not None}
+        if found.exact is not None:
+            told["exact"] = True
         write_atomically(folder / f"{source}{SUFFIX}", gzip.compress(canonical_json(told).encode(), mtime=0))
 
 
 def forget(secrets: Path, source: str) -> None:
     """Remove what is held of a source, for all audiences, datasets and releases."""
-    for suffix in (SUFFIX, ALONE):
+    for suffix in (SUFFIX, ALONE, EXACT):
         for path in secrets.glob(f"*/*/*/{source}{suffix}"):
             path.unlink()

@@ -7,7 +7,7 @@ for rows in no sum.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -20,6 +20,7 @@ from exports.protection.cells import Figures, Row, as_read, codes_of, figures_of
 from exports.protection.earlier import earlier_rows_of
 from exports.protection.judging import settings_of
 from exports.protection.past import Held, Past
+from exports.protection.rounded import exact_rows, round_figures
 from exports.protection.secret import secret_of
 from exports.secrecy import Secrecy
 from raw_sources.agreements import SecrecyRule
@@ -48,7 +49,7 @@ def protect_rows(
     past: Sequence[Past],
     where: str,
 ) -> Protection:
-    """Leave empty in ``relation`` what ``rules`` (by source) make secret, and what would give it back.
+    """Leave empty in ``relation`` what ``rules`` (by source) make secret, and what would give it back; then round.
 
     ``past`` are the earlier releases, oldest first. Raises ``ConfigurationError`` for figures that do not add up as
     the card says, ``GateClosed`` when something secret can be deduced all the same.
@@ -71,7 +72,12 @@ def protect_rows(
             counts[source] = _counted(figures, secret)
             is_secret = _is_secret(rows, secrecy, secret)
         emptied.append(own.filter(is_secret))
-    return Protection(_emptied(connection, relation, secrecy, emptied), counts, held)
+    protected = _emptied(connection, relation, secrecy, pl.concat([frame.clear(), *emptied]))
+    if secrecy.rounded_to:
+        told = {source: exact_rows(connection, protected, secrecy, source) for source in held}
+        held = {source: replace(one, exact=told[source]) for source, one in held.items()}
+        round_figures(connection, protected, secrecy.rounded_to)
+    return Protection(protected, counts, held)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, relation: str, secrecy: Secrecy) -> pl.DataFrame:
@@ -79,17 +85,14 @@ def _read(connection: duckdb.DuckDBPyConnection, relation: str, secrecy: Secrecy
     return connection.execute(f"SELECT {names} FROM {relation}").pl()
 
 
-def _emptied(
-    connection: duckdb.DuckDBPyConnection, relation: str, secrecy: Secrecy, secret: Sequence[pl.DataFrame]
-) -> str:
+def _emptied(connection: duckdb.DuckDBPyConnection, relation: str, secrecy: Secrecy, secret: pl.DataFrame) -> str:
     """Write the rows with their secret figures emptied into a table of the connection; return its name.
 
     Raises ``MachineryError`` when these are not as many as the ``secret`` ones.
     """
     told = [secrecy.source, *(name for one in secrecy.axes for name in (one.column, one.level) if name is not None)]
     names = list(dict.fromkeys(told))
-    rows = pl.concat(secret)
-    connection.register("secret_rows", rows.select(names).unique().to_arrow())
+    connection.register("secret_rows", secret.select(names).unique().to_arrow())
     same = " AND ".join(f"given.{identifier(name)} IS NOT DISTINCT FROM hidden.{identifier(name)}" for name in names)
     joined = f"{relation} AS given LEFT JOIN (SELECT *, true AS cell FROM secret_rows) AS hidden ON {same}"
     emptied = ", ".join(
@@ -102,8 +105,8 @@ def _emptied(
     )
     found = connection.execute(f"SELECT count(*) FROM {joined} WHERE hidden.cell").fetchall()[0][0]
     connection.unregister("secret_rows")
-    if found != len(rows):
-        what = f"{found} rows were emptied, and {len(rows)} are secret."
+    if found != len(secret):
+        what = f"{found} rows were emptied, and {len(secret)} are secret."
         raise MachineryError(
             what, where=relation, hint="Nothing was published; report it with the card's block secrecy."
         )

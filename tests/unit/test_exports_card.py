@@ -142,6 +142,8 @@ formats:"""
         ("unit: vehicles, ", "", "secrecy.contributors", "'unit'"),
         ("{column: hour_start_at}", "{column: hour_start_at, above: all, opened: true}", "secrecy.axes[0]", "opened"),
         ("figures: [{value: vehicles, status: status}]", "figures: []", "secrecy.figures", "[]"),
+        ("  beside: [lon]\n", "  beside: [lon]\n  rounded_to: {vehicle: 10}\n", "secrecy.rounded_to", "'vehicles'"),
+        ("  beside: [lon]\n", "  beside: [lon]\n  rounded_to: {vehicles: 1}\n", "secrecy.rounded_to", "minimum"),
     ],
 )
 def test_what_of_a_card_is_under_secrecy_is_said_whole(

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from exports.candidate import RELEASE_FILE, SUMS_FILE
+from exports.candidate import SUMS_FILE
 from exports.schemas import DATA_PACKAGE, SchemaStore
+from exports.tree import RELEASE_FILE
 from exports.verify import VerifyReport, verify_tree
 from raw_sources.database import DuckDBSettings, connect
 from raw_sources.errors import MachineryError
@@ -89,6 +90,11 @@ def test_a_figure_that_is_told_secret_is_empty(tree: Path):
     said = {"bank": [{"level": {"zone": "department"}, "cells": 9, "secret": {"vehicles": 9}}]}
     alter(tree, RELEASE_FILE, lambda facts: facts["agreements"].update(secrecy=said))
     assert failures(tree) == {"agreements", "secrecy"}, "the count is signed with the agreements"
+
+
+def test_a_figure_that_is_told_rounded_is_a_multiple(tree: Path):
+    alter(tree, RELEASE_FILE, lambda facts: facts["agreements"].update(rounded={"vehicles": 5}))
+    assert failures(tree) == {"agreements", "secrecy"}, "the number is signed with the agreements"
 
 
 def test_a_sound_tree_passes_and_says_what_did_not_run(tree: Path) -> None:
