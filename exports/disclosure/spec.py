@@ -40,8 +40,9 @@ class Dimension:
 class Spec:
     """How a table is protected. ``microdata``: rows are contributions, else cells. ``where`` is for messages.
 
-    ``counts`` goes from unit to column. ``largest`` are columns, largest first. ``previous`` are files of earlier
-    releases: the table as it was, and what was released of it.
+    ``tables`` are the dimensions that are crossed in each of several linked tables, all others being at their total;
+    none: all are crossed. ``counts`` goes from unit to column. ``largest`` are columns, largest first. ``previous`` are
+    files of earlier releases: the table as it was, and what was released of it.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -50,6 +51,7 @@ class Spec:
     microdata: bool = False
     contributor: str | None = None
     weight: str | None = None
+    tables: tuple[frozenset[str], ...] = ()
     frequency: str | None = None
     largest: tuple[str, ...] = ()
     units: str | None = None
@@ -85,13 +87,15 @@ def read_spec(path: Path) -> Spec:
         what = "holdings are told by the rows of contributors, and these are cells."
         raise document.problem(("rules",), what, "Add microdata, or give cells that are grouped by holding already.")
     microdata, cells = value.get("microdata"), value.get("cells", {})
+    dimensions = tuple(_dimension(document, one) for one in value["dimensions"])
     return Spec(
-        dimensions=tuple(_dimension(document, one) for one in value["dimensions"]),
+        dimensions=dimensions,
         value=value["value"],
         rules=rules_of((rule["rule"], rule) for rule in value["rules"]),
         microdata=microdata is not None,
         contributor=(microdata or {}).get("contributor"),
         weight=(microdata or {}).get("weight"),
+        tables=_tables(document, dimensions, (microdata or {}).get("tables", ())),
         frequency=cells.get("frequency"),
         largest=tuple(cells.get("largest", ())),
         units=value.get("units"),
@@ -146,6 +150,26 @@ def _dimension(document: Document, entry: dict[str, Any]) -> Dimension:
     if "parents_file" in entry:
         parents = _parents(document.path.parent / entry["parents_file"])
     return Dimension(entry["column"], entry.get("total"), parents, entry.get("repeated", True))
+
+
+def _tables(
+    document: Document, dimensions: Sequence[Dimension], given: Sequence[Sequence[str]]
+) -> tuple[frozenset[str], ...]:
+    """Return the dimensions of each linked table; those that one lacks have a total, and each is in some."""
+    columns = [one.column for one in dimensions]
+    for index, table in enumerate(given):
+        place = ("microdata", "tables", index)
+        for name in table:
+            if name not in columns:
+                raise document.problem(place, f"{name!r} is not a dimension.", nearest(name, columns))
+        for one in dimensions:
+            if one.column not in table and one.total is None:
+                hint = f"Give {one.column} a total, or cross it in each table."
+                raise document.problem(place, f"{one.column} is not in this table, and has no total.", hint)
+    for name in columns:
+        if given and not any(name in table for table in given):
+            raise document.problem(("microdata", "tables"), f"{name!r} is in no table.", "Leave the dimension out.")
+    return tuple(frozenset(table) for table in given)
 
 
 def _parents(path: Path) -> dict[str, str]:

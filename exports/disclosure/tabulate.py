@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
+from itertools import chain, product
 
 import polars as pl
 
@@ -88,7 +88,7 @@ def _of_rows(frame: pl.DataFrame, spec: Spec, hierarchies: tuple[Hierarchy, ...]
     rows: dict[Codes, list[int]] = {}
     for row, codes in enumerate(_codes(frame, spec)):
         _refuse_row(spec, row, codes, values[row], weights[row], hierarchies)
-        for key in product(*_lines(hierarchies, codes)):
+        for key in _cells_above(_lines(hierarchies, codes), spec):
             rows.setdefault(key, []).append(row)
     cells = []
     for key, members in rows.items():
@@ -98,6 +98,18 @@ def _of_rows(frame: pl.DataFrame, spec: Spec, hierarchies: tuple[Hierarchy, ...]
         cells.append(Cell(key, value, frequency, contributions, holders=known))
     counts = {unit: [_sum(each[row] for row in members) for members in rows.values()] for unit, each in units.items()}
     return Table.of(cells, hierarchies), counts
+
+
+def _cells_above(lines: Sequence[tuple[str, ...]], spec: Spec) -> Iterable[Codes]:
+    """Return the cells to which a contribution adds: of one table that crosses all dimensions, or of linked ones."""
+    if not spec.tables:
+        return product(*lines)
+    names = [one.column for one in spec.dimensions]
+    crossed = (
+        product(*(line if name in table else line[-1:] for name, line in zip(names, lines, strict=True)))
+        for table in spec.tables
+    )
+    return dict.fromkeys(chain.from_iterable(crossed))
 
 
 def _refuse_row(

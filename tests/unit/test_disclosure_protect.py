@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from exports.disclosure.audit import Release, audit
 from exports.disclosure.protect import SECRET, STATUS, Protected, protect, read_previous, released, write_protected
 from exports.disclosure.spec import Spec, read_spec, read_table
 from exports.disclosure.tabulate import tabulate
@@ -234,3 +238,77 @@ def test_nothing_that_is_printed_tells_a_parameter(tmp_path: Path):
     protected = protect(frame_of(tmp_path), spec)
     assert "17.5" not in repr(spec)
     assert "17.5" not in repr(protected)
+
+
+LINKED = """\
+dimensions:
+  - {column: department, total: FR}
+  - {column: month, total: year}
+  - {column: country, total: W}
+value: amount
+units: merchants
+microdata: {contributor: shop, tables: [[department, month], [department, country]]}
+rules:
+  - {rule: minimum_frequency, of: merchants, at_least: 3}
+"""
+
+
+def payments() -> pl.DataFrame:
+    """Return payments to three shops of a department each time, but to two in D0.
+
+    By month D1 hides D0 at the least cost, by country D2: each table would show the department that the other hides.
+    """
+    paid = [
+        ("D0", "M0", "C0", [10, 10]),
+        *(("D1", *one) for one in [("M0", "C1", [4] * 3), ("M1", "C0", [300] * 3), ("M1", "C1", [30] * 3)]),
+        *(("D2", *one) for one in [("M1", "C0", [4] * 3), ("M0", "C1", [300] * 3), ("M1", "C1", [30] * 3)]),
+    ]
+    rows = [(f"{place[0]} {shop}", *place, amount) for *place, some in paid for shop, amount in enumerate(some)]
+    return pl.DataFrame(rows, schema=["shop", "department", "month", "country", "amount"], orient="row")
+
+
+def hidden(protected: Protected) -> set[tuple[str, ...]]:
+    rows = protected.frame.filter(pl.col(STATUS) == SECRET)
+    return set(rows.select("department", "month", "country").iter_rows())
+
+
+def test_linked_tables_are_protected_together_and_apart_they_give_each_other_away(tmp_path: Path):
+    frame, spec = payments(), spec_of(tmp_path, LINKED)
+    together = protect(frame, spec)
+    table, sensitivity = together.release.table, together.release.sensitivity
+    assert not together.risks
+    codes = set(together.frame.select("month", "country").iter_rows())
+    assert {("M0", "W"), ("year", "C0"), ("year", "W")} <= codes
+    assert all("year" in one or "W" in one for one in codes), "what no table crosses is not published"
+    apart = [protect(frame, replace(spec, tables=(one,))) for one in spec.tables]
+    assert not any(one.risks for one in apart)
+    whole = [{cell.codes for cell in one.release.table.cells} - hidden(one) for one in apart]
+    told = np.array([cell.codes in whole[0] | whole[1] for cell in table.cells], dtype=np.bool_)
+    at_risk = {table.cells[cell].codes for cell in audit(Release(table, ~told, sensitivity)).at_risk}
+    assert ("D0", "year", "W") in at_risk
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[department, country]]", "[department, land]]", "'land' is not a dimension"),
+        ("[department, country]]", "[department]]", "'country' is in no table"),
+        (", total: year", "", "month is not in this table, and has no total"),
+        ("[department, month], ", "[], ", r"microdata.tables\[0\]"),
+    ],
+)
+def test_linked_tables_are_said_whole(tmp_path: Path, old: str, new: str, words: str):
+    with pytest.raises(ConfigurationError, match=words):
+        spec_of(tmp_path, LINKED.replace(old, new))
+
+
+def test_linked_tables_of_cells_are_one_file_in_which_what_is_not_crossed_is_at_its_total(tmp_path: Path):
+    rows, _ = tabulate(payments(), spec_of(tmp_path, LINKED))
+    cells = pl.DataFrame(
+        [(*cell.codes, cell.value, cell.frequency) for cell in rows.cells],
+        schema=["department", "month", "country", "amount", "merchants"],
+        orient="row",
+    )
+    spec = spec_of(tmp_path, re.sub(r"microdata: .*", "cells: {frequency: merchants}", LINKED))
+    table, _ = tabulate(cells, spec)
+    assert table.equations == rows.equations and [cell.codes for cell in table.cells] == [c.codes for c in rows.cells]
