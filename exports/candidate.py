@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 
-from expectations.certificate import Certificate
 from exports.card import ExportCard
 from exports.changes import describe_changes
 from exports.formats import datapackage
@@ -291,23 +290,22 @@ def _release_document(plan: Plan, files: Mapping[str, FileFacts]) -> dict[str, A
         "agreements": plan.proof,
         "content": plan.identity,
         "fingerprint": plan.content.to_json(),
-        "certificate": _certificate_document(plan.certificate),
+        "certificate": _certificate_document(plan),
         "changes": describe_changes(plan.previous, entry.version, entry.columns, entry.periods, entry.engine),
         "files": {path: asdict(facts) for path, facts in sorted(files.items())},
     }
 
 
-def _certificate_document(certificate: Certificate) -> dict[str, Any]:
-    """Return the certificate as it leaves: without observations, which may tell of one warehouse's past."""
-    document = certificate.to_json()
+def _certificate_document(plan: Plan) -> dict[str, Any]:
+    """Return the certificate as it leaves: bound to the published rows, and without what tells of others.
+
+    Observations may tell of one warehouse's past, and the fingerprint of the mart of rows and figures that stay in.
+    """
+    document = plan.certificate.to_json()
+    del document["fingerprint"]
     kept = ("name", "kind", "status", "why_fr", "why_en")
     results = [{key: result[key] for key in kept} for result in document["results"]]
-    return {
-        **document,
-        "key": certificate.key,
-        "fingerprint": certificate.fingerprint.digest,
-        "results": results,
-    }
+    return {**document, "key": plan.identity["certificate"], "results": results}
 
 
 def _write_document(path: Path, value: Any) -> FileFacts:

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from expectations.certificate import Certificate, require
+from expectations.certificate import Certificate, certificate_key, require
 from expectations.fingerprint import Fingerprint, fingerprint
 from expectations.suite import Suite
 from exports.card import ExportCard, published_columns
@@ -148,7 +148,7 @@ def make_plan(
     card = replace(card, licence=verdict.licence)
     context = replace(context, sources=credited(context.sources, card, verdict, terms))
     identity = _identity(proof, certificate, content, card, context, columns)
-    draft = _draft(card, mart, context, columns, content, identity)
+    draft = _draft(card, mart, context, columns, content, identity, certificate)
     entry, previous = _place_in_history(draft, log.entries(card.slug), public, identity)
     _check_not_withdrawn(ban_on_release(log.withdrawals(card.slug), entry, log.entries(card.slug)))
     if previous is not None:
@@ -228,11 +228,15 @@ def _identity(
     context: Context,
     columns: Sequence[PublishedColumn],
 ) -> dict[str, str | None]:
-    """Return what makes the name of a release: all that makes its content, save its place in history."""
+    """Return what makes the name of a release: all that makes its content, save its place in history.
+
+    Nothing of it depends on what was left out or emptied: a hash of that would let anybody try guesses. The certificate
+    is told by the suite and the published rows; the key of the mart's own is in the log, which nobody else sees.
+    """
     return {
         "after": None,
         "agreements": sha256_text(canonical_json(proof)),
-        "certificate": certificate.key,
+        "certificate": certificate_key(content.digest, certificate.suite_digest),
         "fingerprint": content.digest,
         "metadata": sha256_text(canonical_json(_metadata(card, context, columns))),
         "recipe": _recipe(card, context, columns),
@@ -251,6 +255,7 @@ def _draft(
     columns: Sequence[PublishedColumn],
     content: Fingerprint,
     identity: Mapping[str, str | None],
+    certificate: Certificate,
 ) -> Entry:
     """Return the log entry of a first release of this content."""
     as_of = context.as_of.isoformat()
@@ -265,7 +270,7 @@ def _draft(
         content=content_digest(identity),
         recipe=str(identity["recipe"]),
         engine=content.engine,
-        certificate=str(identity["certificate"]),
+        certificate=certificate.key,
         partitioned=False,
         columns=tuple(ColumnFacts(column.name, column.type, column.about.unit) for column in columns),
         periods={name: PeriodFacts(one.rows, one.hash_sum) for name, one in content.periods.items()},
@@ -375,7 +380,12 @@ def _place_in_history(
 
 
 def _place(known: Entry) -> dict[str, Any]:
-    return {"sequence": known.sequence, "release": known.release, "as_of": known.as_of, "previous": known.previous}
+    """Return what an entry has of a release that is known: its place, and the certificate under which it was made.
+
+    What stays in may have changed since, and the mart another certificate: what is published is the same release.
+    """
+    kept = ("sequence", "release", "as_of", "previous", "certificate")
+    return {name: getattr(known, name) for name in kept}
 
 
 def _is_return(known: Entry) -> bool:

@@ -69,6 +69,20 @@ def test_an_agreement_that_has_ended_is_refused_by_its_clause(world: World):
     assert written(world) == before
 
 
+def test_nothing_that_leaves_depends_on_what_stays_in(world: World):
+    # A hash of hidden values would let anybody try guesses until one fits.
+    first = world.release()
+    (kept,) = world.log.entries("mesures-de-rue")
+    said = (world.folder(first) / "release.json").read_text(encoding="utf-8")
+    (own,) = [path.stem for path in (world.gate.root / "street.measures").glob("*.json") if path.stem != "latest"]
+    assert kept.certificate == own, "the log, which stays in, has the mart's certificate"
+    assert own not in said and json.loads(said)["certificate"].get("fingerprint") is None
+    world.sql("update street.measures set secret_note = 'another'")
+    again = world.release()
+    assert (again.release, again.new) == (first.release, False)
+    assert world.log.entries("mesures-de-rue") == [kept]
+
+
 def test_an_audience_that_the_card_does_not_name_is_refused(world: World):
     world.card = replace(world.card, audiences=("internal",))
     for audience in ("public", PARTNER):

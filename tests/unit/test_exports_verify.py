@@ -167,8 +167,13 @@ def test_a_removed_expectation_is_found(tree: Path) -> None:
 
 
 def test_a_borrowed_certificate_is_found(tree: Path) -> None:
-    alter(tree, RELEASE_FILE, lambda facts: facts["certificate"].update(fingerprint="0" * 64))
+    alter(tree, RELEASE_FILE, lambda facts: facts["certificate"].update(key="0" * 32))
     assert failures(tree) == {"certificate"}
+
+
+def test_the_certificate_of_other_rows_is_found(tree: Path) -> None:
+    alter(tree, RELEASE_FILE, lambda facts: facts["content"].update(fingerprint="0" * 64))
+    assert "certificate" in failures(tree)
 
 
 def test_changed_rows_are_found_even_when_signed_again(tree: Path) -> None:
