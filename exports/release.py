@@ -19,7 +19,10 @@ from raw_sources.files import sha256_file
 
 @dataclass(frozen=True)
 class Release:
-    """A published release; ``new`` is False when it was public already. ``folder`` is relative to the tree."""
+    """A published release; ``new`` is False when it was public already. ``folder`` is relative to the tree.
+
+    ``follows`` says that the release before was withdrawn, and why, where that is so.
+    """
 
     slug: str
     release: str
@@ -28,6 +31,7 @@ class Release:
     previous: str | None
     folder: Path
     new: bool
+    follows: str | None = None
 
 
 def publish(candidate: Candidate, public: Path, log: ReleaseLog) -> Release:
@@ -50,7 +54,13 @@ def publish(candidate: Candidate, public: Path, log: ReleaseLog) -> Release:
         previous=entry.previous,
         folder=release_folder(entry.slug, entry.version, entry.release),
         new=candidate.new,
+        follows=_withdrawn_before(entry, log),
     )
+
+
+def _withdrawn_before(entry: Entry, log: ReleaseLog) -> str | None:
+    down = withdrawn_releases(log.withdrawals(entry.slug))
+    return down[entry.previous][0].sentence if entry.previous in down else None
 
 
 def _switch(candidate: Candidate, public: Path, log: ReleaseLog) -> None:

@@ -23,9 +23,16 @@ def print_withdrawn(decision: Withdrawal | None, slug: str, tree: Path) -> None:
     listed = [(gone.release, f"v{gone.version}") for gone in decision.releases]
     out.print(f"{slug} is {decision.sentence}\n", markup=False, soft_wrap=True)
     out.print(table("Taken down", ("release", "version"), listed))
-    later = "It is never released again." if decision.whole else "No run brings it back."
-    out.print(f"\n{later} The address says so: {tree / slug}", markup=False, soft_wrap=True)
+    out.print(f"\n{_later(decision)} The address says so: {tree / slug}", markup=False, soft_wrap=True)
     out.print("Copies that others made, and the site that serves the tree, are not reached from here.", markup=False)
+
+
+def _later(decision: Withdrawal) -> str:
+    if decision.whole:
+        return "It is never released again."
+    if decision.version is not None:
+        return "Nothing is released under this version again."
+    return "No run releases these rows again as they were; new data make new releases, which hold what is still wrong."
 
 
 def print_erased(found: Erasure) -> None:

@@ -205,6 +205,15 @@ class Run:
                 self.empty.add(card.slug)
             else:
                 self.shared[audience, card.slug] = released
+                self.say_what_it_follows(released)
+
+    def say_what_it_follows(self, released: Release) -> None:
+        """Say that the release before a new one was withdrawn: what was wrong may be in the data still."""
+        if released.new and released.follows:
+            self.notice(
+                f"{released.slug} {released.release} comes after {released.previous}, {released.follows}. Look whether "
+                "that is mended in it: if not, withdraw it too, or its version (halle withdraw)."
+            )
 
     def lineage(self, node: MartNode) -> Lineage:
         """Return from which raw columns the mart comes; its models have been compiled."""

@@ -18,8 +18,9 @@ from exports.release import Release, publish
 from exports.tree import Trees
 from exports.verify import verify_tree
 from exports.withdrawals import Gone, Withdrawal, ban_on_release, take_down
-from orchestration.project import load_project
+from orchestration.project import SAMPLE_TERRITORY, load_project
 from orchestration.retention import settle
+from orchestration.run import Run
 from orchestration.withdrawing import release_log, withdraw
 from orchestration.workspace import PROJECT, Workspace
 from raw_sources import boundaries
@@ -148,6 +149,12 @@ def test_a_withdrawn_release_does_not_come_back_and_a_corrected_one_is_released(
     world.sql("UPDATE street.measures SET vehicles = 11 WHERE site_id = '01004'")
     third = release_under(world, down)
     assert (third.new, third.previous) == (True, second.release)
+    assert third.follows is not None and third.follows.startswith("withdrawn on 2026-11-22: Des noms")
+    run = Run(load_project(SAMPLE_TERRITORY), Workspace(tmp_path / "run"))
+    for released in (first, third):
+        run.say_what_it_follows(released)
+    (said,) = run.notices
+    assert second.release in said and "Look whether that is mended" in said
     assert [entry.sequence for entry in world.log.entries(world.card.slug)] == [1, 2, 3]
     assert names(world.folder(second)) == TOMBSTONE
     assert (world.folder(first) / "release.json").is_file()
