@@ -110,13 +110,17 @@ class Expressions:
         parts = [part.name.lower() for part in node.parts]
         if isinstance(node.this, exp.Star):
             stars = [self.facts(child, scope, names) for child in node.this.iter_expressions()]
-            return united([scope.resolve(parts[:-1]), *stars])
+            return united([scope.resolve(parts[:-1]), scope.equals(scope.mentioned(parts[:-1])), *stars])
         return self.resolved(parts, scope, names)
 
     def resolved(self, parts: list[str], scope: Scope, names: frozenset[str] = frozenset()) -> Facts:
-        """Return the facts that a name stands for: a column, a whole row, another result of the SELECT, a parameter."""
+        """Return the facts that a name stands for: a column, a whole row, another result of the SELECT, a parameter.
+
+        And of what a join or a filter holds to be equal to it.
+        """
         alias = scope.aliases.get(parts[0]) if parts[0] not in scope.resolving else None
         own = scope.found(parts)
+        equal = scope.equals(scope.mentioned(parts))
         found = [] if own is None else [own]
         if alias is not None and (own is None or scope.aliases_first or scope.is_open() or scope.named(parts[:1])):
             scope.resolving.add(parts[0])
@@ -125,8 +129,9 @@ class Expressions:
             finally:
                 scope.resolving.discard(parts[0])
         if found or parts[0] in names:
-            return united(found)
-        return self.resolved(parts, scope.outer) if scope.outer is not None else scope.resolve(parts)
+            return united([*found, equal])
+        around = self.resolved(parts, scope.outer) if scope.outer is not None else scope.resolve(parts)
+        return united([around, equal])
 
     def _lambda(self, node: exp.Expr, scope: Scope, names: frozenset[str]) -> Iterator[Facts]:
         """Yield the facts of a lambda: what it is given has been counted where it is given."""
@@ -146,8 +151,9 @@ class Expressions:
 
     def _subquery(self, node: exp.Expr, scope: Scope) -> Facts:
         query = node.this if isinstance(node, exp.Exists) else node
+        known = len(scope.late)
         relation = self.read(query, scope.relations, scope)
-        return mixed(united([relation.every(), as_influence(relation.row)]))
+        return mixed(united([relation.every(), as_influence(relation.row), *scope.late[known:]]))
 
     def _window(self, node: exp.Window, scope: Scope, names: frozenset[str]) -> Facts:
         """Return the facts of a window: what tells of them is what it partitions by, and rows weigh on each other."""

@@ -6,7 +6,7 @@ passed over. Names are ``lineage_scope``, expressions ``lineage_expressions``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -39,10 +39,10 @@ CTE_CLAUSES = frozenset("this alias materialized".split())
 STAR_CLAUSES = frozenset("except_ replace rename".split())
 ROW_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
 """Table functions that make rows of their arguments alone."""
-DECISIVE = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.Like)
-"""Conditions that no row fulfils for which a column that they compare is NULL."""
-STRICT = (exp.Column, exp.Identifier, exp.Literal, exp.Paren, exp.Cast, exp.DataType, exp.Add, exp.Sub, exp.Mul)
-"""Expressions that are NULL where a column in them is."""
+EQUATING = (exp.EQ, exp.NullSafeEQ, exp.NEQ, exp.NullSafeNEQ, exp.In, exp.Like, exp.ILike)
+"""Conditions by which what they compare is the same, where they hold or where they are denied."""
+BOUNDING = (exp.GT, exp.GTE, exp.LT, exp.LTE)
+"""Conditions of which two on the same columns enclose one in the other."""
 MOST_ROUNDS = 50
 
 
@@ -265,23 +265,27 @@ class QueryReader:
         side, kind, method = ((node.args.get(key) or "").upper() for key in ("side", "kind", "method"))
         if method not in JOIN_METHODS or kind not in JOIN_KINDS:
             raise Untraceable(f"it joins by {method or kind}, which is not known")
-        _mark_absent(before, added, side)
         for binding in added:
-            binding.chosen = binding.chosen or method in ("ASOF", "POSITIONAL")
-        if method == "POSITIONAL":
-            for binding in before:
-                binding.chosen = True
-        # What is true where an anti join finds a match is true of no row that it leaves.
-        self._match(node, scope, added, shown, "LEFT" if kind == "ANTI" else side, method)
+            binding.chosen = binding.chosen or method == "ASOF"
+        names = self._match(node, scope, added, shown, method)
+        scope.row = united([scope.row, self._weighed(node, scope, names)])
+        either = [added, before]
+        unmatched = {"LEFT": [added], "RIGHT": [before], "FULL": either}.get(side, [])
+        # By position, each row of one side depends on all before it.
+        gaps = [_gaps(one, scope) for one in (either if method == "POSITIONAL" else unmatched)]
+        scope.row = united([scope.row, *gaps])
+        for name in names:
+            scope.equate({(one.number, name) for one in scope.seen if one.may_have(name)}, self._shared(name, scope))
+        self._equate(node.args.get("on"), scope)
         for binding in added:
             binding.hidden = binding.hidden or kind in ("SEMI", "ANTI")
 
-    def _match(
-        self, node: exp.Join, scope: Scope, added: list[Binding], shown: list[str], side: str, method: str
-    ) -> None:
-        """Note what a join's condition makes equal, and what it weighs."""
-        on = node.args.get("on")
+    def _match(self, node: exp.Join, scope: Scope, added: list[Binding], shown: list[str], method: str) -> list[str]:
+        """Note what a join's condition makes equal; return the columns that it shares."""
+        # What is true where an anti join finds a match is true of no row that it leaves.
+        side = "LEFT" if (node.kind or "").upper() == "ANTI" else (node.side or "").upper()
         new = {binding.number for binding in added}
+        on = node.args.get("on")
         for left, right in _equalities(on, scope):
             first, second = (right, left) if left[0] in new else (left, right)
             if second[0] in new and first[0] not in new:
@@ -291,7 +295,6 @@ class QueryReader:
         for ref, texts in _texts(on, scope):
             if not side or (side == "LEFT" and ref[0] in new):
                 scope.restrict(ref, texts)
-        scope.row = united([scope.row, self.expressions.influence(on, scope)])
         names = [one.name.lower() for one in node.args.get("using") or ()]
         if method == "NATURAL":
             if scope.is_open():
@@ -299,17 +302,38 @@ class QueryReader:
             theirs = {name for binding in added for name, _ in binding.relation.columns}
             names = [name for name in dict.fromkeys(shown) if name in theirs]
         for name in names:
-            self._use(name, scope, new, side)
+            holders = [one for one in scope.seen if one.column(name) is not None]
+            firsts = [one for one in holders if one.number not in new]
+            seconds = [one for one in holders if one.number in new]
+            if len(firsts) == 1 and len(seconds) == 1:
+                _note_equal(scope, (firsts[0].number, name), (seconds[0].number, name), side)
+            scope.using[name] = [one.number for one in holders]
+        return names
 
-    def _use(self, name: str, scope: Scope, new: set[int], side: str) -> None:
-        holders = [one for one in scope.seen if one.column(name) is not None]
+    def _weighed(self, node: exp.Join, scope: Scope, names: list[str]) -> Facts:
+        """Return what a join's condition weighs."""
+        shared = [self._shared(name, scope) for name in names]
+        return as_influence(united([self.expressions.facts(node.args.get("on"), scope), *shared]))
+
+    @staticmethod
+    def _shared(name: str, scope: Scope) -> Facts:
+        """Return the facts of a column that a join shares: those of any relation that may have it."""
         unknown = [one.bound(facts) for one in scope.seen if (facts := one.relation.unknown()) is not None]
-        scope.row = united([scope.row, as_influence(united([scope.resolve([name]), *unknown]))])
-        firsts = [one for one in holders if one.number not in new]
-        seconds = [one for one in holders if one.number in new]
-        if len(firsts) == 1 and len(seconds) == 1:
-            _note_equal(scope, (firsts[0].number, name), (seconds[0].number, name), side)
-        scope.using[name] = [one.number for one in holders]
+        return united([scope.resolve([name]), *unknown])
+
+    def _equate(self, condition: exp.Expr | None, scope: Scope) -> None:
+        """Note what a condition holds to be the same: equal, in a list, or each enclosed in the other."""
+        if condition is None:
+            return
+        bounds: dict[frozenset[Ref], list[exp.Expr]] = {}
+        for one in condition.walk(prune=lambda one: isinstance(one, exp.Query)):
+            if isinstance(one, EQUATING) and (refs := scope.mentions(one)):
+                scope.equate(refs, self.expressions.facts(one, scope))
+            for bound in _bounds(one):
+                bounds.setdefault(frozenset(scope.mentions(bound)), []).append(bound)
+        for enclosed, found in bounds.items():
+            if enclosed and len(found) > 1:
+                scope.equate(set(enclosed), self.expressions.facts(found[0], scope))
 
     # SELECT.
 
@@ -337,18 +361,15 @@ class QueryReader:
             scope.equal(left, right)
         for ref, texts in _texts(where.this, scope):
             scope.restrict(ref, texts)
-        weighed = []
-        for condition in _conditions(where.this):
-            facts = self.expressions.influence(condition, scope)
-            sure = isinstance(condition, DECISIVE) and all(
-                isinstance(one, (*DECISIVE, *STRICT)) for one in condition.walk()
-            )
-            weighed.append(facts if sure else with_tellers(facts, lambda _, teller: _surely(scope, teller)))
-        scope.row = united([scope.row, *weighed])
+        scope.row = united([scope.row, self.expressions.influence(where.this, scope)])
+        self._equate(where.this, scope)
 
     def _results(self, node: exp.Select, scope: Scope) -> Relation:
         """Return the SELECT's columns: what tells of a row is what is passed out, of a group what it is grouped by."""
         scope.row = united([*(one.bound(one.relation.row) for one in scope.bindings), scope.row])
+        for key in ("having", "qualify"):
+            self._equate(node.args.get(key), scope)
+        scope.settle()
         outputs, rest = self._outputs(node, scope)
         listed = [output.name for output in outputs]
         keyed = [one for one in outputs if listed.count(one.name) == 1 and self._is_key(one, node, scope)]
@@ -401,7 +422,7 @@ class QueryReader:
         for one in node.expressions:
             if isinstance(one, exp.Star):
                 self._star(one, scope, scope.columns(), outputs)
-                rests += [binding.every() for binding in scope.seen if binding.relation.rest is not None]
+                rests += [scope.every_of(binding) for binding in scope.seen if binding.relation.rest is not None]
             elif isinstance(one, exp.Column) and isinstance(one.this, exp.Star):
                 self._qualified_star(one, scope, outputs, rests)
             elif _is_spread(one):
@@ -442,7 +463,7 @@ class QueryReader:
                 facts = self.expressions.facts(replaced[name], scope)
                 outputs.append(Output(name, facts, frozenset(), replaced[name]))
                 continue
-            facts = united(binding.column(name) or {} for binding in bindings)
+            facts = united(scope.column(binding, name) for binding in bindings)
             copies = {(binding.number, name) for binding in bindings}
             outputs.append(Output(renamed.get(name, name), facts, frozenset(_told(scope, copies)), None))
 
@@ -456,14 +477,14 @@ class QueryReader:
             columns = [(name, [binding]) for name, _ in binding.relation.columns]
             self._star(node.this, scope, columns, outputs)
             if binding.relation.rest is not None:
-                rests.append(binding.every())
+                rests.append(scope.every_of(binding))
 
     def _spread(self, one: exp.Expr, scope: Scope, outputs: list[Output], rests: list[Facts]) -> None:
         """Add the columns that ``COLUMNS(…)`` stands for: any of them, under names that cannot all be told."""
         every = self.expressions.facts(one.unalias(), scope)
         alone = isinstance(one, exp.Columns)
         for name, bindings in scope.columns():
-            facts = united(binding.column(name) or {} for binding in bindings) if alone else every
+            facts = united(scope.column(binding, name) for binding in bindings) if alone else every
             copies = {(binding.number, name) for binding in bindings} if alone else set()
             outputs.append(Output(name, facts, frozenset(_told(scope, copies)), None))
         if isinstance(one, exp.Alias):
@@ -528,12 +549,6 @@ def _note_equal(scope: Scope, first: Ref, second: Ref, side: str) -> None:
     scope.equal(first, second, left_covers=side in ("", "LEFT"), right_covers=side in ("", "RIGHT"))
 
 
-def _mark_absent(before: list[Binding], added: list[Binding], side: str) -> None:
-    """Mark the relations whose columns are NULL where the join finds no match."""
-    for binding in {"LEFT": added, "RIGHT": before, "FULL": [*before, *added]}.get(side, []):
-        binding.absent = True
-
-
 def _conditions(node: exp.Expr | None) -> list[exp.Expr]:
     """Return the conditions that all have to hold."""
     if isinstance(node, exp.Paren):
@@ -571,13 +586,32 @@ def _texts(node: exp.Expr | None, scope: Scope) -> list[tuple[Ref, frozenset[str
     return found
 
 
-def _surely(scope: Scope, teller: Teller) -> Teller:
-    """Return what tells of a condition that may hold where a relation has no match: a column that is always there."""
-    binding = scope.binding(teller[0]) if isinstance(teller, tuple) else None
-    if binding is None or not binding.absent or not isinstance(teller, tuple):
+def _gaps(unmatched: Iterable[Binding], scope: Scope) -> Facts:
+    """Return what decides for which rows a join finds no match among those of ``unmatched``.
+
+    A row that is left without one names nothing of them: a column that the condition makes equal has to tell of it.
+    """
+    numbers = {binding.number for binding in unmatched}
+    there = [one.bound(one.relation.row) for one in unmatched]
+    facts = as_influence(scope.passing(united([scope.row, *there])))
+    return with_tellers(facts, lambda _, teller: _beyond(scope, teller, numbers))
+
+
+def _beyond(scope: Scope, teller: Teller, numbers: Collection[int]) -> Teller:
+    """Return what tells of the rows that have no match among the relations ``numbers``: a column of another one."""
+    if not isinstance(teller, tuple) or teller[0] not in numbers:
         return teller
-    others = [ref for ref in scope.coverers(teller) if (found := scope.binding(ref[0])) is None or not found.absent]
+    covering = {ref for ref in scope.coverers(teller) if ref[0] in numbers}
+    others = {other for one, other in scope.matched if one in covering and other[0] not in numbers}
     return min(others) if others else None
+
+
+def _bounds(node: exp.Expr) -> list[exp.Expr]:
+    """Return the comparisons by order that a condition makes."""
+    if isinstance(node, exp.Between):
+        low, high = node.args["low"], node.args["high"]
+        return [exp.GTE(this=node.this.copy(), expression=one.copy()) for one in (low, high)]
+    return [node] if isinstance(node, BOUNDING) else []
 
 
 def _foreign(scope: Scope, teller: Teller) -> Teller:

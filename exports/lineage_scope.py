@@ -21,14 +21,12 @@ _NUMBERS = count(1)
 class Binding:
     """A relation under the name that a query gives it.
 
-    ``absent``: its columns may all be NULL, for want of a match; ``chosen``: which of its rows is met depends on
-    others; ``hidden``: only the condition of its join names it.
+    ``chosen``: which of its rows is met depends on others; ``hidden``: only the condition of its join names it.
     """
 
     name: str
     relation: Relation
     full_name: tuple[str, ...] = ()
-    absent: bool = False
     chosen: bool = False
     hidden: bool = False
     number: int = field(default_factory=lambda: next(_NUMBERS))
@@ -37,6 +35,10 @@ class Binding:
         """Return a column's facts, their tellers as columns of this binding; None when there is no such column."""
         found = self.relation.column(name)
         return None if found is None else self.bound(found)
+
+    def may_have(self, name: str) -> bool:
+        """Tell whether a column may be called so."""
+        return self.relation.column(name) is not None or self.relation.unknown() is not None
 
     def bound(self, facts: Facts) -> Facts:
         """Return facts of the relation with their tellers as columns of this binding."""
@@ -52,7 +54,9 @@ class Scope:
     """One SELECT: what it reads, what it calls its results, what surrounds it.
 
     ``covers``: for a column, those that name the same source whenever it names one. ``matched``: pairs that are equal,
-    or one of them NULL. ``using``: columns that a join gives once. ``only``: which texts of a column pass.
+    or one of them NULL. ``using``: columns that a join gives once. ``only``: which texts of a column pass. ``equated``:
+    columns that a join or a filter holds to be equal, with the facts of what they are equal to. ``settled``: all joins
+    and filters have been read; ``late``: what queries within the results hold to be equal to columns of this one.
     """
 
     relations: Mapping[str, Relation]
@@ -64,6 +68,9 @@ class Scope:
     matched: set[tuple[Ref, Ref]] = field(default_factory=set)
     using: dict[str, list[int]] = field(default_factory=dict)
     only: dict[Ref, frozenset[str]] = field(default_factory=dict)
+    equated: list[tuple[frozenset[Ref], Facts]] = field(default_factory=list)
+    settled: bool = False
+    late: list[Facts] = field(default_factory=list)
     row: Facts = field(default_factory=dict)
     aliases_first: bool = False
     resolving: set[str] = field(default_factory=set)
@@ -108,7 +115,77 @@ class Scope:
     def _passes(self, source: str, teller: Teller) -> bool:
         if not isinstance(teller, tuple):
             return True
-        return all(source in self.only[ref] for ref in self.coverers(teller) if ref in self.only)
+        deciding = (ref for ref in self.coverers(teller) if ref in self.only and not self._is_chosen(ref))
+        return all(source in self.only[ref] for ref in deciding)
+
+    def equate(self, refs: set[Ref], facts: Facts) -> None:
+        """Note that columns are held to be equal to each other, and to what else has ``facts``."""
+        if self.settled:
+            self.late.append(facts)
+        elif refs:
+            self.equated.append((frozenset(refs), facts))
+
+    def settle(self) -> None:
+        """Note that all joins and filters have been read, and what they hold to be equal around this query."""
+        self.settled = True
+        if self.outer is None:
+            return
+        held = {ref for refs, _ in self.equated for ref in refs if self.binding(ref[0]) is None}
+        for ref in sorted(held):
+            refs, facts = self._equal_to({ref})
+            self.outer.equate(refs & held, with_tellers(facts, self._around))
+
+    def _around(self, _: str, teller: Teller) -> Teller:
+        return teller_in(self, {}, teller) if isinstance(teller, tuple) else None
+
+    def equals(self, refs: set[Ref]) -> Facts:
+        """Return the facts of all that columns are held to be equal to, at first or second hand."""
+        return self._equal_to(refs)[1]
+
+    def _equal_to(self, refs: set[Ref]) -> tuple[set[Ref], Facts]:
+        known, found, waiting = set(refs), [], self.equated
+        while met := [one for one in waiting if known & one[0]]:
+            waiting = [one for one in waiting if not known & one[0]]
+            known.update(*(refs for refs, _ in met))
+            found += [facts for _, facts in met]
+        return known, united(found)
+
+    def mentioned(self, parts: list[str]) -> set[Ref]:
+        """Return the columns that a name may stand for: those of a relation, where it stands for its rows."""
+        found = {(one.number, rest[0]) for one, rest in self.named(parts) if rest}
+        for one in (one for one, rest in self.named(parts) if not rest):
+            found |= self._columns_of(one)
+        found |= {(one.number, parts[0]) for one in self.seen if one.may_have(parts[0])}
+        alias = self.aliases.get(parts[0])
+        if alias is not None and parts[0] not in self.resolving:
+            self.resolving.add(parts[0])
+            try:
+                found |= self.mentions(alias)
+            finally:
+                self.resolving.discard(parts[0])
+        if self.outer is not None and (not found or self.is_open()):
+            found |= self.outer.mentioned(parts)
+        return found
+
+    def mentions(self, node: exp.Expr) -> set[Ref]:
+        """Return the columns that an expression mentions, outside the queries and windows within it."""
+        found: set[Ref] = set()
+        for one in node.walk(prune=lambda one: isinstance(one, exp.Query | exp.Window)):
+            if isinstance(one, exp.Column):
+                found |= self.mentioned([part.name.lower() for part in one.parts])
+        return found
+
+    def _columns_of(self, binding: Binding) -> set[Ref]:
+        listed = {(binding.number, name) for name, _ in binding.relation.columns}
+        return listed | {ref for refs, _ in self.equated for ref in refs if ref[0] == binding.number}
+
+    def column(self, binding: Binding, name: str) -> Facts:
+        """Return the facts of a column that is read, with those of what it is held to be equal to."""
+        return united([binding.column(name) or {}, self.equals({(binding.number, name)})])
+
+    def every_of(self, binding: Binding) -> Facts:
+        """Return the facts of all columns of a relation that is read."""
+        return united([binding.every(), self.equals(self._columns_of(binding))])
 
     def coverers(self, ref: Ref) -> set[Ref]:
         """Return the columns that name a source whenever ``ref`` names it, itself included."""
@@ -197,7 +274,7 @@ class Scope:
 
     def every(self) -> Facts:
         """Return the facts of every column that is read."""
-        return united(one.every() for one in self.bindings)
+        return united(self.every_of(one) for one in self.bindings)
 
     def is_open(self) -> bool:
         """Tell whether a relation has columns whose names cannot be told."""

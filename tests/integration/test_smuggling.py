@@ -26,7 +26,8 @@ NOW = datetime(2026, 1, 10, 6, tzinfo=UTC)
 FILES = {
     "town_counts_202511.csv": b"counter_id,day,vehicles\n"
     + b"".join(f"a,{day},{day.day}\n".encode() for day in days(date(2025, 11, 3), 3)),
-    "town_sites_20251101.csv": b"site_id,start_on,end_on\n1,2025-11-01,2025-12-24\n2,2025-11-03,2025-12-24\n",
+    "town_sites_20251101.csv": b"site_id,start_on,end_on\n1,2025-11-01,2025-12-24\n2,2025-11-03,2025-12-24\n"
+    b"a,2025-11-09,2025-12-24\n",
 }
 OPEN = "{{ ref('stg_counting__town_counts') }}"
 LENT = "{{ ref('stg_digging__town_sites') }}"
@@ -46,6 +47,27 @@ TRICKS = {
     "under_a_false_name": f"select label from (select 'town_counts' as source, site_id as label from {LENT})",
     "behind_dbt": "select site_id as label from raw.town__sites",
 }
+KEYS = {
+    "key_on": f"select counts.counter_id as label from {OPEN} as counts inner join {LENT} as lent "
+    "on counts.counter_id = lent.site_id",
+    "key_using": f"select label from (select counter_id as label from {OPEN}) as counts "
+    f"inner join (select site_id as label from {LENT}) as lent using (label)",
+    "key_where": f"select counts.counter_id as label from {OPEN} as counts, {LENT} as lent "
+    "where counts.counter_id = lent.site_id",
+    "key_of_constants": f"select guess.label from (values ('1'), ('9')) as guess(label) inner join {LENT} as lent "
+    "on guess.label = lent.site_id",
+}
+MARKED = f"(select 'town_sites' as src, site_id from {LENT})"
+GAPS = {
+    "by_gap": f"select lent.src as source, counts.counter_id as label, counts.day_on from {OPEN} as counts "
+    f"left join {MARKED} as lent on counts.counter_id = lent.site_id",
+    "by_gap_renamed": "select coalesce(lent.src, 'town_counts') as source, counts.counter_id as label, counts.day_on "
+    f"from {OPEN} as counts left join {MARKED} as lent on counts.counter_id = lent.site_id",
+    "by_gap_of_both": "select lent.src as source, counts.counter_id as label, counts.day_on "
+    f"from {MARKED} as lent full join {OPEN} as counts on counts.counter_id = lent.site_id",
+}
+BY_DAY = TRICKS["by_join_key"]
+ROWS = {"source": "varchar", "label": "varchar", "day_on": "date"}
 HONEST = f"select 'town_counts' as source, counter_id as label, day_on from {OPEN}"
 TEXT = "Essai de sortie : une ligne par unité, sans autre qualité que de mettre à l'épreuve ce qui peut sortir."
 
@@ -89,6 +111,24 @@ def keep(ours: dict[str, Any]) -> None:
     ours["sharing"] = {"leaves": leaves, "purpose": "Essai.", "terms": "Prêt.", "until": None}
 
 
+def make_personal(folder: Path, card: str, column: str) -> None:
+    """Class a raw column as personal, of a source of which all else may leave."""
+    (path,) = folder.glob(f"raw_sources/*/{card}.yml")
+    document = yaml.safe_load(path.read_text("utf-8"))
+    (described,) = [one for one in document["schema"][0]["properties"] if one["name"] == column]
+    described["classification"] = "direct"
+    ours = document["customProperties"][0]["value"]
+    leaves = dict.fromkeys(("internal", "partner", "public"), "everything")
+    ours["sharing"] = {"leaves": leaves, "terms": "Essai.", "until": None}
+    ours["deliveries"]["retention"] = "P100Y"
+    listed = "purposes categories_of_persons categories_of_data recipients security_measures".split()
+    said = {"reason": "Essai.", "legal_basis": "Essai.", "service": "Essai.", "retention": "P100Y"}
+    said |= {"transfers": [], "processors": []}
+    said |= {"personal_data": True, "sensitive": False, "created_on": "2026-01-01", "reviewed_on": "2026-01-01"}
+    ours["gdpr"] = said | {name: ["Essai."] for name in listed}
+    write(path, document)
+
+
 @dataclass
 class Lent:
     """The town, built once."""
@@ -116,9 +156,10 @@ class Lent:
 def lent(tmp_path_factory: pytest.TempPathFactory) -> Lent:
     world = World(tmp_path_factory.mktemp("smuggling"), now=NOW)
     shutil.copytree(Path(__file__).parent.parent / "faults" / "small_town", world.territory)
-    for name, sql in TRICKS.items():
+    for name, sql in {**TRICKS, **KEYS, "by_day": BY_DAY}.items():
         add_mart(world.territory, name, sql, {"label": "varchar"})
-    add_mart(world.territory, "honest", HONEST, {"source": "varchar", "label": "varchar", "day_on": "date"})
+    for name, sql in {**GAPS, "honest": HONEST}.items():
+        add_mart(world.territory, name, sql, ROWS)
     change_card(world.territory, "town_sites", keep)
     world.deliver(FILES)
     run = world.run()
@@ -128,12 +169,34 @@ def lent(tmp_path_factory: pytest.TempPathFactory) -> Lent:
     return Lent(world, run)
 
 
-@pytest.mark.parametrize("trick", TRICKS)
+@pytest.mark.parametrize("trick", [*TRICKS, *KEYS, *GAPS])
 def test_what_was_lent_does_not_leave_under_another_name(lent: Lent, trick: str) -> None:
     said = lent.refusal(trick)
     assert f"{slug_of(trick)}: the column label may not leave for public" in said
     assert f"digging.{trick}" in said and "raw.town__sites" in said
     assert "sharing.leaves.public in" in said and "town_sites.yml" in said
+
+
+@pytest.fixture(scope="module")
+def personal(lent: Lent, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run of the same warehouse where all may leave but a column of the sites that is personal."""
+    folder = tmp_path_factory.mktemp("personal") / "territory"
+    shutil.copytree(lent.world.territory, folder)
+    make_personal(folder, "town_sites", "site_id")
+    return replace(lent.run, project=load_project(folder), shared={}, problems=[])
+
+
+@pytest.mark.parametrize("trick", ["alias", *KEYS])
+def test_what_is_personal_does_not_leave_as_what_it_is_equal_to(lent: Lent, personal: Run, trick: str) -> None:
+    said = lent.refusal(trick, personal)
+    assert f"{slug_of(trick)}: the column label may not leave for public: it comes from town_sites.site_id" in said
+    assert "personal data (direct) (classification in" in said
+
+
+def test_what_only_shares_a_day_with_a_person_leaves(personal: Run) -> None:
+    assert personal.validate("digging.by_day").status == "passed"
+    released = personal.release(slug_of("by_day"))
+    assert released is not None
 
 
 def test_what_is_open_leaves_from_the_same_models(lent: Lent) -> None:

@@ -138,6 +138,58 @@ BY_INFLUENCE = {
     ),
 }
 
+# Each holds n.w, published as `out`, to be the same as lent.v.
+EQUATED = {
+    "join on": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.w = l.v",
+    "left join on": "select n.w as out from raw.n__orth as n left join raw.l__ent as l on n.w = l.v",
+    "semi join on": "select n.w as out from raw.n__orth as n semi join raw.l__ent as l on n.w = l.v",
+    "join by using": (
+        "select n.out from (select w as out from raw.n__orth) as n "
+        "join (select v as out from raw.l__ent) as l using (out)"
+    ),
+    "natural join": (
+        "select n.out from (select w as out from raw.n__orth) as n natural join (select v as out from raw.l__ent) as l"
+    ),
+    "where": "select n.w as out from raw.n__orth as n, raw.l__ent as l where n.w = l.v",
+    "where, as expressions": "select n.w + 1 as out from raw.n__orth as n, raw.l__ent as l where n.w - l.v = 0",
+    "where not different": "select n.w as out from raw.n__orth as n, raw.l__ent as l where not n.w <> l.v",
+    "is not distinct": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.w is not distinct from l.v",
+    "at second hand": (
+        "select n.w as out from raw.n__orth as n join raw.s__outh as s on n.w = s.w join raw.l__ent as l on s.w = l.v"
+    ),
+    "enclosed": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.w >= l.v and n.w <= l.v",
+    "between": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.w between l.v and l.v",
+    "in": "select w as out from raw.n__orth where w in (select v from raw.l__ent)",
+    "any": "select w as out from raw.n__orth where w = any(select v from raw.l__ent)",
+    "exists": "select w as out from raw.n__orth as n where exists (select 1 from raw.l__ent as l where l.v = n.w)",
+    "exists, at second hand": (
+        "select n.w as out from raw.n__orth as n, raw.s__outh as u "
+        "where exists (select 1 from raw.l__ent as l where l.v = u.w and u.w = n.w)"
+    ),
+    "where in a case": (
+        "select case when exists (select 1 from raw.l__ent as l where l.v = n.w) then w end as out "
+        "from raw.n__orth as n"
+    ),
+    "subquery": "select (select n.w from raw.l__ent as l where l.v = n.w limit 1) as out from raw.n__orth as n",
+    "lateral": "select n.w as out from raw.n__orth as n, lateral (select 1 from raw.l__ent as l where l.v = n.w) as q",
+    "constants": "select c.out from (values (1), (2)) as c(out) join raw.l__ent as l on c.out = l.v",
+    "qualify": (
+        "select n.w as out from raw.n__orth as n, raw.l__ent as l qualify max(l.v) over (partition by l.k) = n.w"
+    ),
+    "having": "select n.w as out from raw.n__orth as n, raw.l__ent as l group by n.w having n.w = max(l.v)",
+    "star": "select n.* rename (w as out) from raw.n__orth as n join raw.l__ent as l on n.w = l.v",
+    "whole row": "select n as out from raw.n__orth as n join raw.l__ent as l on n.w = l.v",
+    "columns": "select columns(n.*) from (select w as out from raw.n__orth) as n join raw.l__ent as l on n.out = l.v",
+}
+
+# In each, lent.v decides which rows there are, and n.w, published as `out`, is not held to be the same.
+NOT_EQUATED = {
+    "another column": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.k = l.k where l.v > 1",
+    "order": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.w >= l.v",
+    "literal": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.w = 1 and l.v = 1",
+    "interval": "select n.w as out from raw.n__orth as n join raw.l__ent as l on n.w >= l.v and n.w < l.w",
+}
+
 # Each reads, or may read, what the model does not declare.
 OUTSIDE = {
     "relation": "select secret as out from raw.h__idden",
@@ -192,7 +244,23 @@ def test_a_column_that_decides_which_rows_there_are_bears_on_every_column(sql: s
     assert "lent.v" not in values(found, "out")
 
 
-@pytest.mark.parametrize("sql", {**BY_VALUE, **BY_INFLUENCE}.values(), ids={**BY_VALUE, **BY_INFLUENCE}.keys())
+@pytest.mark.parametrize("sql", EQUATED.values(), ids=EQUATED.keys())
+def test_a_column_comes_from_what_a_join_or_a_filter_makes_it_equal_to(sql: str):
+    found = traced(f"select out from ({sql})")
+    assert found.untraced == ()
+    assert "lent.v" in values(found, "out")
+
+
+@pytest.mark.parametrize("sql", NOT_EQUATED.values(), ids=NOT_EQUATED.keys())
+def test_a_column_does_not_come_from_what_only_bears_on_its_rows(sql: str):
+    found = traced(sql)
+    assert "lent.v" in influences(found, "out") and "lent.v" not in values(found, "out")
+
+
+ALL = {**BY_VALUE, **BY_INFLUENCE, **EQUATED, **NOT_EQUATED}
+
+
+@pytest.mark.parametrize("sql", ALL.values(), ids=ALL.keys())
 def test_the_columns_found_are_those_that_duckdb_gives(sql: str, connection: duckdb.DuckDBPyConnection):
     given = {str(row[0]).lower() for row in connection.execute(f"describe {sql}").fetchall()}
     assert given <= set(traced(sql).columns) or "box.*" in sql  # the members of a struct are not known
@@ -528,6 +596,59 @@ TOLD = {
     "perhaps rows of another source": (
         "select source, k from intermediate.united where source = 'south' or v = 1",
         {"source"},
+    ),
+    "left join, told by what finds no match": (
+        "select b.source, a.day from ops.calendar as a left join intermediate.united as b on a.day = b.k",
+        {"source", None},
+    ),
+    "left join, told by what finds no match or a constant": (
+        "select coalesce(b.source, 'none') as source, a.day from ops.calendar as a "
+        "left join intermediate.united as b on a.day = b.k",
+        {"source", None},
+    ),
+    "right join, told by what finds no match": (
+        "select a.source, b.day from intermediate.united as a right join ops.calendar as b on a.k = b.day",
+        {"source", None},
+    ),
+    "right join of what is joined on it": (
+        "select a.source, c.day from intermediate.united as a join intermediate.united as b on a.source = b.source "
+        "and a.v < b.v right join ops.calendar as c on a.k = c.day",
+        {"source", None},
+    ),
+    "full join, grouped": (
+        "select a.source, count(b.day) as n from (select source, k as day from intermediate.united) as a "
+        "full join ops.calendar as b using (day) group by all",
+        {"source", None},
+    ),
+    "full join on it, one passed out": (
+        "select a.source, b.w from intermediate.united as a full join intermediate.united as b "
+        "on a.source = b.source and a.k = b.k",
+        {"source", None},
+    ),
+    "left join to a join": (
+        "select c.day, a.source from ops.calendar as c left join (intermediate.united as a join intermediate.united "
+        "as b on a.source = b.source and a.v < b.v) on c.day = a.k",
+        {"source", None},
+    ),
+    "left join on it, and on from there": (
+        "select a.source, c.v from intermediate.united as a left join intermediate.united as b on a.source = b.source "
+        "and a.k = b.k left join intermediate.united as c on b.source = c.source and b.v = c.w",
+        {"source"},
+    ),
+    "full join on it, then left join on it": (
+        "select coalesce(a.source, b.source) as source, c.v from intermediate.united as a "
+        "full join intermediate.united as b on a.source = b.source and a.k = b.k "
+        "left join intermediate.united as c on b.source = c.source and b.v = c.w",
+        {"source"},
+    ),
+    "positional join, told by both": (
+        "select a.source, b.source as other from intermediate.united as a positional join intermediate.united as b",
+        {"source", "other", None},
+    ),
+    "best of all, of another source": (
+        "select a.day, b.source from (select day, 1 as v from ops.calendar) as a asof join intermediate.united as b "
+        "on a.day = b.k and a.v >= b.v where b.source = 'south'",
+        {None},
     ),
     "left join to rows of another source": (
         "select a.day, b.source from ops.calendar as a left join intermediate.united as b "
