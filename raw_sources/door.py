@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 # Of a delivery whose card says nothing of the door, so much is looked at before all of it is read for card numbers.
 HEAD_BYTES = 1 << 20
 CHUNK = 1 << 20
-OVERLAP = 64
+OVERLAP = 128
 MOST_DISTINCT = 100_000
+LEAST_LENGTH = 13
 FEW_ROWS = 20
 NEARLY_ALL = 0.95
-ALMOST_A_NUMBER = r"[0-9]([ ./_\x{00A0}\x{2009}\x{202F}-]?[0-9]){12,18}"
+DIGIT = r"[0-9\x{FF10}-\x{FF19}]"
+ALMOST_A_NUMBER = rf"{DIGIT}([\s\p{{Z}}\p{{Pd}}\p{{Cf}}\x{{2212}}\x{{2019}}./_,']{{0,3}}{DIGIT}){{12}}"
+# Where no delimiter was found: what stands between the values of a document in JSON.
+JSON_FORMS, BETWEEN_VALUES = ("json_records", "geojson", "waze"), ","
 SIRET = r"\s*[0-9]{3}[ \x{00A0}]?[0-9]{3}[ \x{00A0}]?[0-9]{3}[ \x{00A0}]?[0-9]{5}(\.0+)?\s*"
 IBAN = r"\s*[A-Z]{2}[0-9]{2}( ?[A-Z0-9]){11,30}\s*"
 FIGURE = r"\s*[-+]?[0-9][0-9 \x{00A0}\x{202F}.,'/:T+Z%-]*\s*"
@@ -71,7 +75,7 @@ def check(path: Path, match: Match, card: Card, stored: Path, work: Path) -> Non
                 return  # loading says what cannot be read, and keeps it
             raise
         seen = _columns(rows, match, card)
-        _check_card_numbers(rows, seen, card, path.name)
+        _check_card_numbers(rows, seen, match, card, path.name)
         if card.door is not None and card.door.aggregates is not None:
             _check_headers(rows, seen, path.name)
             _check_identifiers(rows, seen, path.name)
@@ -101,12 +105,36 @@ def _may_hold_card_numbers(path: Path, match: Match) -> bool:
         texts = _texts(path, match, HEAD_BYTES)
     else:
         with path.open(encoding=match.encoding, errors="replace") as stream:
-            texts = iter([stream.read(HEAD_BYTES)])
+            texts = _head_columns(stream.read(HEAD_BYTES), match)
     return any(
         _is_suspect(card_numbers.written_in(text), card_numbers.FREQUENT)
         or _is_suspect(card_numbers.alone_in(text), card_numbers.RARE)
         for text in texts
     )
+
+
+def _head_columns(text: str, match: Match) -> Iterator[str]:
+    """Yield the head of a file, a cell in each line, then each of its columns; nothing if no card number is in it."""
+    cells = _cells(text, match)
+    if not _numbers_in(cells):
+        return
+    yield cells
+    columns: dict[int, list[str]] = {}
+    for line in text.splitlines() if match.delimiter is not None else ():
+        for place, cell in enumerate(line.split(match.delimiter)):
+            if len(cell) >= LEAST_LENGTH:
+                columns.setdefault(place, []).append(cell)
+    yield from map("\n".join, columns.values())
+
+
+def _cells(text: str, match: Match) -> str:
+    """Return a piece of a file with its cells, or the values of a document in JSON, on lines of their own."""
+    between = match.delimiter or (BETWEEN_VALUES if match.layout.form in JSON_FORMS else None)
+    return text if between is None else card_numbers.apart(text, between)
+
+
+def _numbers_in(text: str) -> set[str]:
+    return card_numbers.alone_in(text) | card_numbers.written_in(text)
 
 
 def _is_suspect(numbers: set[str], chance: float = card_numbers.FREQUENT) -> bool:
@@ -176,7 +204,9 @@ def _pieces(stream: IO[bytes], encoding: str, most: int | None) -> Iterator[str]
 # --- card numbers -----------------------------------------------------------------------------------------------
 
 
-def _check_card_numbers(rows: duckdb.DuckDBPyConnection, seen: Sequence[_Seen], card: Card, name: str) -> None:
+def _check_card_numbers(
+    rows: duckdb.DuckDBPyConnection, seen: Sequence[_Seen], match: Match, card: Card, name: str
+) -> None:
     chance = card_numbers.RARE if card.door is None else card_numbers.FREQUENT
     for column in seen:
         found = _texts_like(rows, "raw", column.sql, ALMOST_A_NUMBER)
@@ -186,7 +216,7 @@ def _check_card_numbers(rows: duckdb.DuckDBPyConnection, seen: Sequence[_Seen], 
         if refused:
             raise _forbidden(name, f"holds numbers of payment cards in {_number(found, refused)}", column.header)
     unread = _texts_like(rows, "malformed", "text", ALMOST_A_NUMBER)
-    numbers = {text: card_numbers.alone_in(text) for text in unread}
+    numbers = {text: _numbers_in(_cells(text, match)) for text in unread}
     if _is_suspect(set().union(*numbers.values())):
         held = {text for text, found in numbers.items() if any(map(card_numbers.is_luhn, found))}
         what = f"records that cannot be read hold numbers of payment cards: {_number(unread, held)}."
@@ -206,7 +236,7 @@ def _check_outside(stored: Path, match: Match) -> None:
     """Refuse a lent file that holds card numbers beside its rows: above the header, in another sheet, in a comment."""
     numbers: set[str] = set()
     for text in _texts(stored, match):
-        numbers |= card_numbers.alone_in(text)
+        numbers |= _numbers_in(_cells(text, match))
     if _is_suspect(numbers):
         hint = f"{KEPT}. They may stand above the header, in other sheets, in comments."
         what = f"beside its rows the file holds numbers of payment cards: {sum(map(card_numbers.is_luhn, numbers))}."

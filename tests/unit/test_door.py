@@ -6,6 +6,7 @@ import gzip
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,17 @@ import xlsxwriter
 
 from raw_sources import door
 from raw_sources.card import Card, Door, Promise, read_card
-from raw_sources.card_numbers import FREQUENT, RARE, cut_by_spreadsheets, in_cells, is_card_number, is_luhn, masked
+from raw_sources.card_numbers import (
+    FREQUENT,
+    RARE,
+    cut_by_spreadsheets,
+    in_cells,
+    is_card_number,
+    is_luhn,
+    masked,
+    normalised,
+    rules,
+)
 from raw_sources.errors import ConfigurationError
 from raw_sources.landing import Landing
 from raw_sources.readers import inspect
@@ -97,6 +108,73 @@ def test_a_number_written_as_on_a_card_is_one(text: str):
     assert "1111" not in masked(text) and "10005" not in masked(text)
 
 
+PLAIN = TESTS[0]
+FORMS = {
+    "filled with zeros": f"000{PLAIN}",
+    "track 1": f"%B{PLAIN}^X^2712",
+    "track 2": f"{PLAIN}D27121010000",
+    "letters before": f"CB{PLAIN}",
+    "two": f"{PLAIN},5555555555554444",
+    "in a list": f"1,{PLAIN},2",
+    "in JSON": f"[5,{PLAIN}]",
+    "beside others": f"12 {PLAIN} 13",
+    "with its date": "4111 1111 1111 1111 1227",
+    "scientific": "4.111111111111111E+15",
+    "decimal": f"{PLAIN},00",
+    "thousands": "4,111,111,111,111,111",
+    "tabs": "4111\t1111\t1111\t1111",
+    "two spaces": "4111  1111  1111  1111",
+    "no-break dashes": "4111\u20111111\u20111111\u20111111",
+    "en dashes": "4111\u20131111\u20131111\u20131111",
+    "thin spaces": "4111\u20091111\u20091111\u20091111",
+    "full width": "".join(chr(0xFF10 + int(digit)) for digit in PLAIN),
+    "unseen signs": "41111111\u200b11111111",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_card_number_is_found_however_it_is_written(tmp_path: Path, form: str):
+    text = FORMS[form]
+    assert in_cells([text], chance=FREQUENT) == {text}
+    refusal, _ = land(tmp_path, lent(), "p.csv", table(text, header="ref"))
+    assert refusal is not None and "numbers of payment cards" in refusal
+    if form not in ("in a list", "in JSON", "two"):
+        assert "1111" not in normalised(masked(text))
+
+
+HONEST = {
+    "epoch milliseconds": [f"{1_763_200_000_000 + 60_000 * number}" for number in range(400)],
+    "timestamps": [f"202511{1 + number % 30:02d}{number % 24:02d}{number % 60:02d}00" for number in range(400)],
+    "periods": [f"{1 + number % 30:02d}-11-2025 - {1 + number % 28:02d}-12-2025" for number in range(400)],
+    "articles": [f"{45_0123_450_000 + number}" for number in range(400)],
+    "SIRET that lost its zero": [f"{45_000_000 + number}" for number in range(400)],
+    "decimals": [f"{number % 90},{4_970_000_000_000_000 + 7_919 * number}" for number in range(400)],
+    "amounts": [f"{4_970_000_000_000 + 104_729 * number},{number % 90 + 10}" for number in range(400)],
+    "lost by a spreadsheet": [f"4,97{number:03d}E+15" for number in range(400)],
+    "accounts": [f"FR76 4970 {number:04d} 5210 0112 3456 189" for number in range(400)],
+    "telephones": [f"04 91 55 12 {number % 90 + 10} - 06 34 51 {number // 90 + 10} 78" for number in range(400)],
+    "hashes": [sha256(str(number).encode()).hexdigest() for number in range(400)],
+    "streets": [f"75{number:03d}{4_970_000_000 + number}" for number in range(400)],
+}
+
+
+def checked(kind: str, digits: str) -> str:
+    """Return a number with its check digits: of an article (EAN), or of a SIREN and the SIRET of its seat."""
+    if kind == "articles":
+        places = [int(digit) for digit in reversed(digits)]
+        return digits + str(-(3 * sum(places[::2]) + sum(places[1::2])) % 10)
+    if kind == "SIRET that lost its zero":
+        siren = next(f"0{digits[:7]}{last}" for last in range(10) if is_luhn(f"0{digits[:7]}{last}"))
+        return next(f"{siren}0001{last}" for last in range(10) if is_luhn(f"{siren}0001{last}")).lstrip("0")
+    return digits
+
+
+@pytest.mark.parametrize("chance", [RARE, FREQUENT])
+@pytest.mark.parametrize("kind", HONEST)
+def test_honest_columns_pass(kind: str, chance: float):
+    assert in_cells([checked(kind, text) for text in HONEST[kind]], chance=chance) == set()
+
+
 @pytest.mark.parametrize("text", ["FR76 4111 1111 1111 1111 143", "48.4111111111111111", "2025-01-31", "4 111,5"])
 def test_an_account_number_a_decimal_and_a_date_are_none(text: str):
     assert in_cells([text], chance=FREQUENT) == set()
@@ -173,6 +251,28 @@ def test_any_card_refuses_a_column_of_card_numbers(tmp_path: Path):
     refusal, held = land(tmp_path, replace(lent(), door=None), "p.csv", table(*TESTS, header="ref"))
     assert refusal is not None and "the column 'ref' holds numbers of payment cards in 8 rows" in refusal
     assert TESTS[0] not in held
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+def test_any_card_refuses_them_whatever_stands_between_the_cells(tmp_path: Path, delimiter: str):
+    rows = [f"2025-{row % 12 + 1:02d};01;7;{row};{TESTS[row % 5]};{row + 1}" for row in range(40)]
+    file = "\n".join(["mois;zone;commerces;montant;ref;qte", *rows]).replace(";", delimiter) + "\n"
+    refusal, held = land(tmp_path, replace(lent(), door=None), "p.csv", file)
+    assert refusal is not None and "the column 'ref' holds numbers of payment cards in 40 rows" in refusal
+    assert TESTS[0] not in held
+
+
+def test_a_column_of_card_numbers_beside_one_of_codes_is_refused(tmp_path: Path):
+    codes = [f"4{number:015d}" for number in np.random.default_rng(3).integers(10**15, size=400)]
+    head, *lines = table(*codes, rows=400, header="code").splitlines()
+    refs = [*TESTS, *["none"] * 395]
+    file = "\n".join([f"{head};ref", *(f"{line};{ref}" for line, ref in zip(lines, refs, strict=True))]) + "\n"
+    refusal, _ = land(tmp_path, replace(lent(), door=None), "p.csv", file)
+    assert refusal is not None and "'ref' holds numbers of payment cards in 5 rows" in refusal
+
+
+def test_schemes_begin_with_the_digits_that_are_looked_for():
+    assert {prefix[0] for scheme in rules()["schemes"] for prefix in scheme["prefixes"]} <= set("23456")
 
 
 @pytest.mark.parametrize("is_lent", [True, False])
