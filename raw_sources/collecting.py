@@ -16,13 +16,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain, count
 from pathlib import Path
 
 from raw_sources.boundaries import boundary
 from raw_sources.card import Card
 from raw_sources.errors import DeliveryRefused, MachineryError, Unreachable
 from raw_sources.fetching import FetchOptions, Validators, fetch
-from raw_sources.files import sync_folder
+from raw_sources.files import sha256_file, sync_folder
 from raw_sources.locks import sole_holder
 from raw_sources.readers.json_text import DECODER, compact
 from raw_sources.readers.waze_snapshot import Members, Poll, cleaned_poll, kept_keys, poll_of
@@ -80,12 +81,12 @@ class Collection:
     _last: str | None = None
 
     def take_up(self) -> None:
-        """Go on where an earlier collection stopped: mend its bundles, know its last snapshot, close past hours."""
+        """Go on where an earlier collection stopped: mend its bundles, know its last snapshot, close other hours."""
         self._answer.unlink(missing_ok=True)
         for bundle in self._open_bundles():
             mend(bundle)
             self._last = last_snapshot(bundle) or self._last
-        self.close_past_hours()
+        self.close_other_hours()
 
     def poll(self) -> None:
         """Ask once. A new snapshot is one line of the hour's bundle, a failure another; a snapshot held is none."""
@@ -98,7 +99,7 @@ class Collection:
             self._append(asked, Poll(None, _text(asked), type(error).__name__))
         else:
             self._keep(asked, snapshot)
-        self.close_past_hours()
+        self.close_other_hours()
 
     def _keep(self, asked: datetime, snapshot: Members | None) -> None:
         if snapshot is None or _start_of(snapshot) == self._last:
@@ -142,26 +143,26 @@ class Collection:
                 hint="Make room or mend the folder's rights; collecting then goes on with this bundle.",
             ) from error
 
-    def close_past_hours(self) -> None:
-        """Hand over the bundles of hours that have passed."""
+    def close_other_hours(self) -> None:
+        """Hand over the bundles of all hours but the present one: later ones too, which a clock put right leaves."""
         current = self.clock().strftime(HOUR)
         for bundle in self._open_bundles():
-            if bundle.stem < current:
+            if bundle.stem != current:
                 self._close(bundle)
 
     def _close(self, bundle: Path) -> None:
-        """Pack a bundle into the drop folder, under one rename.
+        """Pack a bundle into the drop folder, under one rename that replaces nothing but itself.
 
         Whoever is killed before the open bundle is gone packs it again, to the same bytes: the landing knows them.
         """
-        target = self.inbox / f"{self.card.source}_{bundle.name}.gz"
         self.inbox.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}")
+        draft = self.inbox / f".{self.card.source}_{bundle.name}.gz"
         with bundle.open("rb") as source, draft.open("wb") as raw:
             with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
                 shutil.copyfileobj(source, packed)
             raw.flush()
             os.fsync(raw.fileno())
+        target = self._place_of(draft, bundle.stem)
         boundary("collecting.bundle.before")
         draft.replace(target)
         sync_folder(self.inbox)
@@ -170,6 +171,13 @@ class Collection:
         sync_folder(self.folder)
         self.tally.closed += 1
         self.report(f"{target.name}: closed, the next run receives it.")
+
+    def _place_of(self, draft: Path, hour: str) -> Path:
+        """Return the first place of an hour where no other bundle waits: a clock set back gives an hour several."""
+        digest = sha256_file(draft)
+        names = chain((hour,), (f"{hour}-{number}" for number in count(2)))
+        places = (self.inbox / f"{self.card.source}_{name}{OPEN}.gz" for name in names)
+        return next(place for place in places if _may_be_written(place, digest))
 
     def _open_bundles(self) -> list[Path]:
         return sorted(self.folder.glob(f"*{OPEN}"))
@@ -225,6 +233,14 @@ def last_snapshot(bundle: Path) -> str | None:
                 snapshot = poll_of(DECODER.decode(line.decode())).snapshot
                 found = _start_of(snapshot) if snapshot is not None else found
     return found
+
+
+def _may_be_written(place: Path, digest: str) -> bool:
+    """Say whether nothing is lost by writing a file of this SHA-256 to ``place``: it is free, or holds the same."""
+    try:
+        return sha256_file(place) == digest
+    except FileNotFoundError:
+        return True
 
 
 def _start_of(snapshot: Members) -> str:

@@ -214,6 +214,37 @@ def test_a_collector_killed_while_it_closes_an_hour_loses_and_doubles_nothing(
     assert starts(lines) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("is_received_between", [False, True])
+def test_a_clock_set_back_over_the_hour_loses_no_bundle(feed: Feed, server: Server, is_received_between: bool) -> None:
+    server.script = [send(200, snapshot(number)) for number in range(7)]
+    landing = Landing(feed.root / "landing")
+    feed.collect(4)  # 13:54, 13:56 and 13:58; at 14:00 their hour is closed
+    if is_received_between:
+        take_over(landing, feed)
+    feed.now = START + timedelta(minutes=5, seconds=50)
+    feed.collect(1)
+    assert not is_received_between or list(feed.closed_lines()) == ["waze_evenements_20261122T14.jsonl.gz"]
+    feed.now = START + timedelta(minutes=8)
+    feed.collect(2)
+    closed = {name: starts(lines) for name, lines in feed.closed_lines().items()}
+    second = "" if is_received_between else "-2"
+    assert closed[f"waze_evenements_20261122T13{second}.jsonl.gz"] == [4]
+    assert is_received_between or closed["waze_evenements_20261122T13.jsonl.gz"] == [0, 1, 2]
+    take_over(landing, feed)
+    kept = [landing.file(receipt).read_text().splitlines() for receipt in landing.receipts(feed.card.source)]
+    received = [json.loads(line) for lines in kept for line in lines]
+    assert sorted(starts(received + feed.open_lines())) == list(range(7))
+
+
+def test_a_bundle_of_an_hour_to_come_is_handed_over_when_the_clock_is_put_right(feed: Feed, server: Server) -> None:
+    server.script = [send(200, snapshot(number)) for number in range(2)]
+    feed.now += timedelta(days=3_650)
+    feed.collect(1)
+    feed.now = START
+    feed.collect(1)
+    assert [starts(lines) for lines in feed.closed_lines().values()] == [[0]] and starts(feed.open_lines()) == [1]
+
+
 def take_over(landing: Landing, feed: Feed) -> int:
     """Receive what lies in the drop folder, as a run does; return how many deliveries are new."""
     offered = [path for path in sorted(feed.inbox.glob("*")) if not path.name.startswith(".")]
