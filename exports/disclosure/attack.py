@@ -575,7 +575,8 @@ def _connected(
 def completed(equations: Sums, values: Floats, low: Floats, high: Floats, rounding: float = 1e-9) -> Floats:
     """Return ``values`` with some table's values for those that the producer hid: any that the equations allow.
 
-    Sums hold within ``rounding`` of what is known of them. Raises ``ConfigurationError`` when no values do.
+    Sums hold exactly if they can, else within ``rounding`` of what is known of them. Raises ``ConfigurationError`` when
+    no values do.
     """
     hidden = {int(cell): place for place, cell in enumerate(np.flatnonzero(np.isnan(values)))}
     if not hidden:
@@ -588,7 +589,10 @@ def completed(equations: Sums, values: Floats, low: Floats, high: Floats, roundi
         if row:
             rows.append(row)
             sides.append(-math.fsum(sign * values[cell] for cell, sign in signs if cell not in hidden))
-    found = _solution(rows, sides, low[list(hidden)], high[list(hidden)], rounding)
+    least, most = low[list(hidden)], high[list(hidden)]
+    found = _solution(rows, sides, least, most, 0.0)
+    if found is None:
+        found = _solution(rows, sides, least, most, rounding)
     if found is None:
         hint = "Correct the totals, or leave out those of cells that the producer hides."
         raise ConfigurationError("No values of the cells hidden by the producer agree with the totals.", hint=hint)

@@ -162,12 +162,13 @@ def audit(
     return _audit(release, attack, risks, len(insiders))
 
 
-def stacked(release: Release, previous: Sequence[Release]) -> Release:
+def stacked(release: Release, previous: Sequence[Release], *, hidden_apart: bool = False) -> Release:
     """Return all releases as one: the cells of ``release`` at their places, then earlier figures that differ.
 
     A figure that is the same in several releases, shown or not, is one cell with the equations of all, shown if any of
     them shows it, and as sensitive as in any; a figure that was corrected is another cell. This is the attacker who
-    knows which figures were left as they were. Dimensions are told by name.
+    knows which figures were left as they were. A figure that the producer hides is taken for the same as long as what
+    is told of its contributors is, unless ``hidden_apart``. Dimensions are told by name.
     """
     cells = list(release.table.cells)
     versions: dict[frozenset[tuple[str, str]], list[int]] = {}
@@ -181,7 +182,7 @@ def stacked(release: Release, previous: Sequence[Release]) -> Release:
         places = []
         for own, cell in enumerate(earlier.table.cells):
             known = versions.setdefault(_key(earlier.table, cell), [])
-            same = [one for one in known if _is_same(cells[one].value, cell.value)]
+            same = [one for one in known if _is_same(cells[one], cell, hidden_apart)]
             place = same[0] if same else len(cells)
             if not same:
                 known.append(place)
@@ -214,10 +215,12 @@ def _key(table: Table, cell: Cell) -> frozenset[tuple[str, str]]:
     return frozenset((one.name, code) for one, code in pairs if code != one.total)
 
 
-def _is_same(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=SAME, abs_tol=0.0)
+def _is_same(one: Cell, other: Cell, hidden_apart: bool) -> bool:
+    if one.value is None and other.value is None:
+        return not hidden_apart and (one.frequency, one.contributions) == (other.frequency, other.contributions)
+    if one.value is None or other.value is None:
+        return False
+    return math.isclose(one.value, other.value, rel_tol=SAME, abs_tol=0.0)
 
 
 def _as_shown(cell: Cell, is_unknown: bool) -> Cell:
@@ -227,12 +230,19 @@ def _as_shown(cell: Cell, is_unknown: bool) -> Cell:
     return Cell(cell.codes, cell.value, cell.frequency, cell.contributions, True, cell.holders)
 
 
+def nearly_known(values: Floats) -> Floats:
+    """Return for each value how near somebody has to come to it to know it."""
+    smallest = ROUNDED * float(np.max(values, initial=0.0)) or EXACT
+    near: Floats = np.maximum(EXACT * values, smallest)
+    return near
+
+
 def _goals(release: Release, attack: Attack) -> list[_Goal]:
     found: list[_Goal] = []
-    smallest = ROUNDED * float(np.max(attack.values, initial=0.0)) or EXACT
+    known = nearly_known(attack.values)
     for place in np.flatnonzero(release.sensitivity.unsafe):
         cell = int(place)
-        nearly = max(EXACT * float(attack.values[cell]), smallest)
+        nearly = float(known[cell])
         sides = {1: float(release.sensitivity.upper[cell]), -1: float(release.sensitivity.lower[cell])}
         asked = [_Goal(cell, side, level) for side, level in sides.items() if level > nearly]
         found += asked or [_Goal(cell, 0, nearly)]

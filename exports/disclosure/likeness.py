@@ -43,16 +43,17 @@ class Sets:
 def aliases(table: Table, sensitive: Collection[int] = ()) -> Ints:
     """Return for each cell the one that stands for it: a total and its only part that is not zero are one figure.
 
-    The highest stands for the others. A zero that is ``sensitive`` counts as a part.
+    The highest stands for the others. A zero that is ``sensitive`` counts as a part, and so does one that nobody sees.
     """
     depths = [
         sum(one.levels.get(code, 0) for one, code in zip(table.hierarchies, cell.codes, strict=True))
         for cell in table.cells
     ]
     sets = Sets(len(table), depths)
+    unseen = table.unknown.tolist()
     for equation in table.equations:
-        parts = [cell for cell in equation.children if table.values[cell] != 0 or cell in sensitive]
-        if len(parts) == 1 and not math.isnan(table.values[parts[0]]) and not math.isnan(table.values[equation.total]):
+        parts = [cell for cell in equation.children if table.values[cell] != 0 or cell in sensitive or unseen[cell]]
+        if len(parts) == 1:
             sets.join(parts[0], equation.total)
     return np.array([sets.find(cell) for cell in range(len(table))])
 

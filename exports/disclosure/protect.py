@@ -1,7 +1,8 @@
 """Protect a table: judge its cells, empty what must be, audit what remains, and tell what was done.
 
 Nothing that the audit finds at risk leaves this module without being told: ``Protected.refuse_risks`` stops a release.
-The output says how many cells are empty, never why one is: which cells are unsafe, and by which parameters, stays here.
+The output says how many cells are empty, never why one is: which cells are unsafe and how many, what the others cost (a
+sum of their values) and by which parameters, stays here.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ import polars as pl
 
 from exports.disclosure.audit import Audit, Prior, Release, audit, stacked
 from exports.disclosure.exact import LARGEST_EXACT, MOST_EXACT, suppress_exactly
+from exports.disclosure.hidden import filled_in, given_away, margin_of
 from exports.disclosure.likeness import with_known_holders
 from exports.disclosure.rules import Sensitivity, judge
 from exports.disclosure.spec import Spec, demand_columns, read_table
 from exports.disclosure.suppress import CLOSEST, COSTS, Levels, suppress
-from exports.disclosure.table import Table
+from exports.disclosure.table import ROUNDING, Table
 from exports.disclosure.tabulate import numbers, tabulate
-from raw_sources.errors import GateClosed
+from raw_sources.errors import ConfigurationError, GateClosed
 from raw_sources.files import write_atomically
 
 MEASURED, SECRET = "measured", "secret"
@@ -34,19 +36,22 @@ REPAIRS = 6
 WIDER = 1.5
 """By how much the levels of a cell at risk are raised from one repair to the next."""
 Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Protected:
     """A protected table. ``frame``: codes, value (empty where secret) and ``value_status``, sorted by codes.
 
-    ``summary`` has counts only. ``release`` is what an audit of the next release needs; it holds the secrets.
+    ``summary`` has what may be told: counts of cells. ``choice`` says what was chosen, and is as secret as ``release``,
+    which an audit of the next release needs: with the table, the cost of the empty cells is an equation more.
     """
 
     frame: pl.DataFrame
     audit: Audit
     summary: Mapping[str, Any]
     risks: tuple[str, ...]
+    choice: Mapping[str, Any] = field(repr=False)
     release: Release = field(repr=False)
 
     def refuse_risks(self) -> None:
@@ -74,15 +79,49 @@ def protect(frame: pl.DataFrame, spec: Spec, previous: Sequence[Release] = ()) -
     return protect_table(table, sensitivity, spec, previous)
 
 
-def released(frame: pl.DataFrame, shown: pl.DataFrame, spec: Spec) -> Release:
-    """Return an earlier release: ``frame`` as it was then, and ``shown``, the protected table as it went out."""
+def released(frame: pl.DataFrame, shown: pl.DataFrame, spec: Spec, where: str = "the released table") -> Release:
+    """Return an earlier release: ``frame`` as it was then, and ``shown``, the protected table as it went out.
+
+    Raises ``ConfigurationError`` where ``shown``, of the file ``where``, is not the protected table of ``frame``: codes
+    that are no cell of it, cells that are lacking, other values.
+    """
     table, sensitivity = _judged(frame, spec)
+    values = _values_shown(shown, spec, where)
+    for codes, value in values.items():
+        _refuse_other(table, codes, value, where)
+    lost = next((cell.codes for cell in table.cells if cell.published and cell.codes not in values), None)
+    if lost is not None:
+        hint = "Give the whole table as it was released, and the table from which it was made."
+        raise ConfigurationError(f"the cell {', '.join(lost)} of the earlier table is lacking.", where=where, hint=hint)
+    return Release(table, np.array([values.get(cell.codes) is None for cell in table.cells], np.bool_), sensitivity)
+
+
+def _values_shown(shown: pl.DataFrame, spec: Spec, where: str) -> dict[tuple[str, ...], float | None]:
     columns = [one.column for one in spec.dimensions]
-    demand_columns(shown, [*columns, spec.value], "the released table")
-    values = numbers(shown, spec.value, "the released table")
-    codes = shown.select(pl.col(column).cast(pl.String) for column in columns).iter_rows()
-    told = {key for key, value in zip(codes, values, strict=True) if value is not None}
-    return Release(table, np.array([cell.codes not in told for cell in table.cells], dtype=np.bool_), sensitivity)
+    demand_columns(shown, [*columns, spec.value], where)
+    codes = shown.select(pl.col(column).cast(pl.String).fill_null("") for column in columns).iter_rows()
+    found: dict[tuple[str, ...], float | None] = {}
+    for key, value in zip(codes, numbers(shown, spec.value, where), strict=True):
+        if key in found:
+            raise ConfigurationError(f"Two rows have the codes {', '.join(key)}.", where=where, hint="Leave one.")
+        found[key] = value
+    return found
+
+
+def _refuse_other(table: Table, codes: tuple[str, ...], value: float | None, where: str) -> None:
+    """Raise ``ConfigurationError`` for what was shown of a cell that the table has not, or has with another value."""
+    place = table.index.get(codes)
+    name = ", ".join(map(repr, codes))
+    if place is None or not table.cells[place].published:
+        hint = "Give codes as the earlier table has them, blanks and leading zeros included."
+        raise ConfigurationError(f"the earlier table has no cell {name}.", where=where, hint=hint)
+    own = table.cells[place].value
+    if value is not None and (own is None or not math.isclose(value, own, rel_tol=ROUNDING, abs_tol=ROUNDING)):
+        told = "hides it" if own is None else f"has {own:.12g}"
+        hint = "Give the table from which this release was made."
+        raise ConfigurationError(
+            f"the cell {name} shows {value:.12g}, the earlier table {told}.", where=where, hint=hint
+        )
 
 
 def protect_table(
@@ -99,9 +138,10 @@ def protect_table(
     size = len(table)
     hidden = np.isnan(table.values)
     everything = Release(table, np.ones(size, dtype=np.bool_), sensitivity)
-    stack = stacked(everything, previous) if previous else everything
-    fixed = np.flatnonzero(~stack.unknown).tolist()
-    levels = _levels(stack.table, stack.sensitivity)
+    stack, nobody_knows = _with_all_releases(everything, previous)
+    never_shown = stack.unknown
+    fixed = np.flatnonzero(~never_shown).tolist()
+    levels = _levels(stack, nobody_knows)
     asked = sensitivity.unsafe | hidden
     empty = asked if secret is None else asked | secret
     is_given = bool(previous) or secret is not None
@@ -111,17 +151,23 @@ def protect_table(
         carried = [*np.flatnonzero(empty).tolist(), *range(size, len(stack.table))] if rounds or is_given else []
         chosen = _choose(stack.table, levels, spec, carried, fixed)
         empty[[cell for cell in chosen if cell < size]] = True
-        release = Release(table, empty.copy(), sensitivity)
-        found = audit(release, prior=Prior(spec.prior_pct), inside=spec.insiders, previous=previous)
+        now = replace(stack, suppressed=never_shown & np.pad(empty, (0, len(stack.table) - size), constant_values=True))
+        found = audit(now, prior=Prior(spec.prior_pct), inside=spec.insiders)
         if found.passes or rounds == REPAIRS:
             break
         rounds += 1
         levels = _raised(stack.table, levels, found.at_risk)
         if rounds > 1 and int(empty.sum()) == before:
             empty[_beside(table, [cell for cell in found.at_risk if cell < size], empty)] = True
-    summary = _summary(table, sensitivity.unsafe & ~hidden, empty, found, spec, rounds)
     risks = tuple(stack.table.label(cell) for cell in found.at_risk)
-    return Protected(_frame(table, empty, spec), found, summary, risks, release)
+    return Protected(
+        _frame(table, empty, spec),
+        found,
+        _summary(table, empty, found, spec),
+        risks,
+        _choice(table, sensitivity.unsafe & ~hidden, empty, found, spec, rounds),
+        Release(table, empty.copy(), sensitivity),
+    )
 
 
 def _judged(frame: pl.DataFrame, spec: Spec) -> tuple[Table, Sensitivity]:
@@ -151,7 +197,10 @@ def write_protected(protected: Protected, out: Path) -> list[Path]:
 
 def read_previous(spec: Spec) -> list[Release]:
     """Read the earlier releases that the specification names."""
-    return [released(read_table(table), read_table(shown), spec) for table, shown in spec.previous]
+    return [
+        released(read_table(table), read_table(shown), replace(spec, where=str(table)), str(shown))
+        for table, shown in spec.previous
+    ]
 
 
 def _choose(
@@ -192,21 +241,51 @@ def _met(
     ).secondary
 
 
-def _levels(table: Table, sensitivity: Sensitivity) -> dict[int, Levels]:
-    return {
+def _with_all_releases(release: Release, previous: Sequence[Release]) -> tuple[Release, Flags]:
+    """Return all releases as one, with values that stand for those hidden by the producer, and which these are.
+
+    Raises ``ConfigurationError`` when sums allow no such values.
+    """
+    stack = stacked(release, previous) if previous else release
+    try:
+        table = filled_in(stack.table, _contributed(stack.table))
+    except ConfigurationError:
+        if not previous:
+            raise
+        # What is hidden may have been corrected too.
+        stack = stacked(release, previous, hidden_apart=True)
+        table = filled_in(stack.table, _contributed(stack.table))
+    return replace(stack, table=table), np.isnan(stack.table.values)
+
+
+def _contributed(table: Table) -> Floats:
+    """Return what each cell has at least, by the contributions that are told of it."""
+    return np.array([math.fsum(cell.contributions or ()) for cell in table.cells], dtype=np.float64)
+
+
+def _levels(stack: Release, hidden: Flags) -> dict[int, Levels]:
+    """Return the levels that the rules ask for, and those of the cells ``hidden`` by the producer that need some."""
+    table, sensitivity = stack.table, stack.sensitivity
+    levels = {
         int(cell): Levels(float(sensitivity.upper[cell]), float(sensitivity.lower[cell]))
-        for cell in np.flatnonzero(sensitivity.unsafe & ~np.isnan(table.values))
+        for cell in np.flatnonzero(sensitivity.unsafe & ~hidden)
     }
+    return levels | {cell: Levels(level, level) for cell, level in given_away(table, hidden).items()}
 
 
 def _raised(table: Table, levels: Mapping[int, Levels], lost: Sequence[int]) -> dict[int, Levels]:
-    """Return the levels with those of the cells ``lost`` raised, so that the next choice leaves them more room."""
-    raised = dict(levels)
+    """Return the levels with those of the cells ``lost`` raised, so that the next choice leaves them more room.
+
+    A cell that had none is hidden by the producer, and what sums left it was enough only from outside.
+    """
+    raised, margin = dict(levels), margin_of(table)
     for cell in lost:
-        if cell in raised:
-            one, value = raised[cell], float(table.values[cell])
-            least = CLOSEST * value
-            raised[cell] = Levels(max(one.upper, least) * WIDER, min(max(one.lower, least) * WIDER, value))
+        value = float(table.values[cell])
+        if cell not in raised:
+            raised[cell] = Levels(float(margin[cell]), float(margin[cell]))
+            continue
+        one, least = raised[cell], CLOSEST * value
+        raised[cell] = Levels(max(one.upper, least) * WIDER, min(max(one.lower, least) * WIDER, value))
     return raised
 
 
@@ -232,7 +311,7 @@ def _frame(table: Table, empty: Flags, spec: Spec) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row").sort(columns)
 
 
-def _summary(table: Table, unsafe: Flags, empty: Flags, found: Audit, spec: Spec, rounds: int) -> dict[str, Any]:
+def _summary(table: Table, empty: Flags, found: Audit, spec: Spec) -> dict[str, Any]:
     """Return counts, by level of the table. Nothing here tells a parameter, nor which empty cell is unsafe."""
     by_level: dict[str, list[int]] = {}
     for place, cell in enumerate(table.cells):
@@ -241,32 +320,40 @@ def _summary(table: Table, unsafe: Flags, empty: Flags, found: Audit, spec: Spec
         counted = by_level.setdefault(key, [0, 0])
         counted[0] += 1
         counted[1] += int(empty[place])
-    hidden = np.isnan(table.values)
     return {
         "cells": len(table),
         "secret": int(empty.sum()),
-        "hidden_by_producer": int(hidden.sum()),
-        "unsafe": int(unsafe.sum()),
-        "secondary": int((empty & ~unsafe & ~hidden).sum()),
-        "cost": round(float(COSTS[spec.cost](table)[empty & ~unsafe & ~hidden].sum()), 6),
-        "cost_is": spec.cost,
+        "hidden_by_producer": int(np.isnan(table.values).sum()),
         "cells_at_risk": len(found.at_risk),
+        "audited_from_inside": spec.insiders,
+        "by_level": {key: {"cells": cells, "secret": secret} for key, (cells, secret) in sorted(by_level.items())},
+    }
+
+
+def _choice(table: Table, unsafe: Flags, empty: Flags, found: Audit, spec: Spec, rounds: int) -> dict[str, Any]:
+    """Return how many cells were unsafe, what the others that are empty cost, and what the choice took."""
+    secondary = empty & ~unsafe & ~np.isnan(table.values)
+    return {
+        "unsafe": int(unsafe.sum()),
+        "secondary": int(secondary.sum()),
+        "cost": round(float(COSTS[spec.cost](table)[secondary].sum()), 6),
+        "cost_is": spec.cost,
         "insiders": found.insiders,
         "programmes": found.programmes,
         "repairs": rounds,
-        "by_level": {key: {"cells": cells, "secret": secret} for key, (cells, secret) in sorted(by_level.items())},
     }
 
 
 def _as_text(protected: Protected) -> str:
     summary = protected.summary
+    attackers = "from outside and from inside" if summary["audited_from_inside"] else "from outside"
     lines = [
         "# Protected table",
         "",
-        f"{summary['cells']} cells, {summary['secret']} left empty (`{SECRET}`): {summary['unsafe']} unsafe, "
-        f"{summary['secondary']} so that these cannot be recomputed, {summary['hidden_by_producer']} by the producer.",
+        f"{summary['cells']} cells, {summary['secret']} left empty (`{SECRET}`), "
+        f"{summary['hidden_by_producer']} of them by the producer.",
         "",
-        f"Audit: {summary['cells_at_risk']} cells at risk, from outside and from {summary['insiders']} insiders.",
+        f"Audit: {summary['cells_at_risk']} cells at risk, {attackers}.",
         "",
         "| level (0 is the total) | cells | secret |",
         "|---|---|---|",

@@ -61,7 +61,12 @@ class MinimumFrequency:
         return self.level_of(cell, cell.frequency)
 
     def level_of(self, cell: Cell, count: int | None) -> float | None:
-        """Return the level of a cell with too small a ``count`` of the units of the rule."""
+        """Return the level of a cell with too small a ``count`` of the units of the rule.
+
+        A count of none behind a value is no count.
+        """
+        if count is not None and count <= 0 and cell.value:
+            count = None
         if count is None and self.unknown == SHOWN:
             return None
         if count is None:
@@ -239,12 +244,12 @@ def _level(
 
 
 def _largest(cell: Cell, n: int, rule: str) -> tuple[float, ...]:
-    """Return the n largest contributions; all where there are no more, refused where they are not told.
+    """Return the n largest contributions to a value; all where there are no more, refused where they are not told.
 
     A count of contributors that is not told is taken to be that of the contributions.
     """
     known = cell.contributions
-    if known is None:
+    if not known:
         if cell.frequency == 1 and cell.value is not None:
             return (cell.value,)
         raise _lacking(cell, "largest contributions", rule)

@@ -41,8 +41,9 @@ class Spec:
     """How a table is protected. ``microdata``: rows are contributions, else cells. ``where`` is for messages.
 
     ``tables`` are the dimensions that are crossed in each of several linked tables, all others being at their total;
-    none: all are crossed. ``counts`` goes from unit to column. ``largest`` are columns, largest first. ``previous`` are
-    files of earlier releases: the table as it was, and what was released of it.
+    none: all are crossed. ``counts`` goes from unit to column; of those units in ``unrepeated`` none is in two rows.
+    ``largest`` are columns, largest first. ``previous`` are files of earlier releases: the table as it was, and what
+    was released of it.
     """
 
     dimensions: tuple[Dimension, ...]
@@ -56,6 +57,7 @@ class Spec:
     largest: tuple[str, ...] = ()
     units: str | None = None
     counts: Mapping[str, str] = field(default_factory=dict)
+    unrepeated: frozenset[str] = frozenset()
     cost: str = "value"
     method: str = "auto"
     insiders: bool = True
@@ -86,7 +88,7 @@ def read_spec(path: Path) -> Spec:
     if any(rule["rule"] == "holdings" for rule in value["rules"]) and "microdata" not in value:
         what = "holdings are told by the rows of contributors, and these are cells."
         raise document.problem(("rules",), what, "Add microdata, or give cells that are grouped by holding already.")
-    microdata, cells = value.get("microdata"), value.get("cells", {})
+    microdata, cells, counts = value.get("microdata"), value.get("cells", {}), value.get("counts", {})
     dimensions = tuple(_dimension(document, one) for one in value["dimensions"])
     return Spec(
         dimensions=dimensions,
@@ -99,7 +101,8 @@ def read_spec(path: Path) -> Spec:
         frequency=cells.get("frequency"),
         largest=tuple(cells.get("largest", ())),
         units=value.get("units"),
-        counts=dict(value.get("counts", {})),
+        counts={unit: one if isinstance(one, str) else one["column"] for unit, one in counts.items()},
+        unrepeated=frozenset(unit for unit, one in counts.items() if isinstance(one, dict) and not one["repeated"]),
         cost=value.get("cost", "value"),
         method=value.get("method", "auto"),
         insiders=value.get("insiders", True),

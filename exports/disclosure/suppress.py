@@ -567,8 +567,8 @@ class _Ask:
 
 
 def _idle(table: Table) -> list[int]:
-    """Return the cells of nought that have contributors: they may as well be more, if nobody sees them."""
-    idle: list[int] = np.flatnonzero((table.values == 0) & (table.frequencies > 0)).tolist()
+    """Return the cells of nought that have contributors, or that nobody sees: they may as well be more."""
+    idle: list[int] = np.flatnonzero((table.values == 0) & ((table.frequencies > 0) | table.unknown)).tolist()
     return idle
 
 

@@ -14,8 +14,11 @@ from typer.testing import CliRunner
 
 from exports.disclosure.audit import Release, audit
 from exports.disclosure.protect import SECRET, STATUS, Protected, protect, read_previous, released, write_protected
+from exports.disclosure.rules import MinimumFrequency, PPercent, Unjudged, judge
 from exports.disclosure.spec import Spec, read_spec, read_table
-from exports.disclosure.tabulate import tabulate
+from exports.disclosure.table import Cell, Hierarchy, Table
+from exports.disclosure.tabulate import margin, tabulate
+from exports.protection.cells import Row, cell_of
 from orchestration.cli import app
 from raw_sources.errors import ConfigurationError, GateClosed
 
@@ -88,8 +91,8 @@ def test_a_table_of_cells_is_protected_with_the_margins_that_it_lacks(tmp_path: 
     assert protected.frame.height == 7 * 4
     assert shown(protected)["FR", "W"] == 1455
     assert ("01", "DE") not in shown(protected)
-    assert protected.summary["unsafe"] == 1
-    assert protected.summary["secondary"] == 3
+    assert protected.choice["unsafe"] == 1
+    assert protected.choice["secondary"] == 3
     assert protected.frame.filter(pl.col(STATUS) == SECRET)["amount"].null_count() == 4
 
 
@@ -312,3 +315,244 @@ def test_linked_tables_of_cells_are_one_file_in_which_what_is_not_crossed_is_at_
     spec = spec_of(tmp_path, re.sub(r"microdata: .*", "cells: {frequency: merchants}", LINKED))
     table, _ = tabulate(cells, spec)
     assert table.equations == rows.equations and [cell.codes for cell in table.cells] == [c.codes for c in rows.cells]
+
+
+FLAT = """\
+dimensions: [{column: department, total: FR, repeated: false}]
+value: amount
+units: merchants
+cells: {frequency: merchants}
+rules: [{rule: minimum_frequency, of: merchants, at_least: 3}]
+insiders: false
+"""
+
+
+def test_nothing_that_is_written_beside_the_table_is_one_equation_more(tmp_path: Path):
+    # The cost would be the value of A or of B, and their sum is told: both are 5.
+    rows = "department,amount,merchants\nA,5,2\nB,5,4\nC,50,9\nD,60,9\n"
+    protected = protect(frame_of(tmp_path, rows), spec_of(tmp_path, FLAT))
+    assert (protected.choice["unsafe"], protected.choice["secondary"], protected.choice["cost"]) == (1, 1, 5)
+    assert "choice" not in repr(protected)
+    write_protected(protected, tmp_path / "out")
+    told = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
+    counts = {"cells", "secret", "hidden_by_producer", "cells_at_risk"}
+    assert set(told) == {*counts, "audited_from_inside", "by_level", "at_risk"}
+    summary = (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
+    assert "5 cells, 2 left empty" in summary
+    assert not re.search("unsafe|recomputed|cost", summary)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("A,3", "A ,3", "the earlier table has no cell 'A '"),
+        ("FR,120", "FRA,120", "the earlier table has no cell 'FRA'"),
+        ("B,7\n", "", "the cell B of the earlier table is lacking"),
+        ("C,50", "C,51", "the cell 'C' shows 51, the earlier table has 50"),
+        ("E,", "E,9", "the cell 'E' shows 9, the earlier table hides it"),
+        ("C,50", "B,7", "Two rows have the codes B"),
+    ],
+)
+def test_an_earlier_release_that_is_not_that_of_its_table_is_refused(tmp_path: Path, old: str, new: str, words: str):
+    head = "department,amount,merchants\n"
+    rows = "A,3,2\nB,7,4\nC,50,9\nD,60,9\nE,,9\nFR,120,33\n"
+    (tmp_path / "then.csv").write_text(head + rows, encoding="utf-8")
+    shown_then = "department,amount\nA,3\nB,7\nC,50\nD,60\nE,\nFR,120\n"
+    assert old in shown_then
+    (tmp_path / "out.csv").write_text(shown_then, encoding="utf-8")
+    spec = spec_of(tmp_path, FLAT + "previous: [{table: then.csv, released: out.csv}]\n")
+    assert read_previous(spec)[0].suppressed.tolist() == [False, False, False, False, True, False]
+    (tmp_path / "out.csv").write_text(shown_then.replace(old, new), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=rf"out\.csv: .*{words}"):
+        read_previous(spec)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rule", "words"),
+    [
+        ("{contributor: siret}", "", "row 2: a row has no 'siret'"),
+        ("{contributor: siret}", "  - {rule: holdings, by: group}\n", "row 2: a row has no 'group' and no 'siret'"),
+        ("{}", "  - {rule: holdings, by: group}\n", "row 1: a row has no 'group'"),
+    ],
+)
+def test_a_row_that_names_nobody_is_refused(tmp_path: Path, columns: str, rule: str, words: str):
+    text = SPEC.replace("{frequency: merchants, largest: [largest, second]}", columns).replace("cells:", "microdata:")
+    frame = frame_of(tmp_path, "department,country,amount,siret,group\n01,DE,10,s1,\n01,DE,10, ,\n01,DE,10,s3,h\n")
+    with pytest.raises(ConfigurationError, match=words):
+        tabulate(frame, spec_of(tmp_path, text + rule))
+
+
+def test_a_row_is_of_its_holding_where_its_contributor_is_not_named(tmp_path: Path):
+    text = SPEC.replace("cells: {frequency: merchants, largest: [largest, second]}", "microdata: {contributor: siret}")
+    frame = frame_of(tmp_path, "department,country,amount,siret,group\n01,DE,10,s1,\n01,DE,10,,h\n01,DE,10,s3,h\n")
+    table, _ = tabulate(frame, spec_of(tmp_path, text + "  - {rule: holdings, by: group}\n"))
+    cell = table.cells[table.index["01", "DE"]]
+    assert (cell.contributions, cell.holders) == ((20.0, 10.0), ("h", "s1"))
+
+
+CARDS = """\
+dimensions: [{column: department, total: FR, repeated: false}, {column: month, total: year}]
+value: amount
+INPUT
+counts: {cards: CARDS}
+rules: [{rule: minimum_frequency, of: cards, at_least: 11}]
+"""
+
+
+@pytest.mark.parametrize("given", ["cells: {}", "microdata: {}"])
+@pytest.mark.parametrize(
+    ("cards", "month", "year", "everything"),
+    [("cards", 8, 8, 40), ("{column: cards, repeated: false}", 8, 16, 96)],
+)
+def test_other_units_are_added_up_only_where_none_is_in_two_rows(
+    tmp_path: Path, given: str, cards: str, month: int, year: int, everything: int
+):
+    rows = "department,month,amount,cards\nA,01,100,8\nA,02,100,8\nB,01,100,40\nB,02,100,40\n"
+    text = CARDS.replace("INPUT", given).replace("CARDS", cards)
+    table, counts = tabulate(frame_of(tmp_path, rows), spec_of(tmp_path, text))
+    found = {codes: counts["cards"][place] for codes, place in table.index.items()}
+    assert (found["A", "01"], found["A", "year"], found["FR", "year"]) == (month, year, everything)
+
+
+def test_the_cards_of_merchants_of_one_cell_may_be_the_same(tmp_path: Path):
+    rows = "department,month,amount,cards\n" + "A,01,100,4\n" * 3
+    for cards, count in (("cards", 4), ("{column: cards, repeated: false}", 12)):
+        text = CARDS.replace("INPUT", "microdata: {}").replace("CARDS", cards)
+        table, counts = tabulate(frame_of(tmp_path, rows), spec_of(tmp_path, text))
+        assert counts["cards"][table.index["A", "01"]] == count
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("01,DE,20,0,,\n", "department=01, country=DE has a value, and a count of 0 contributors"),
+        ("01,DE,20,-1,,\n", "merchants, row 1: -1 is no count"),
+        ("01,DE,20,0.5,,\n", "merchants, row 1: 0.5 is no count"),
+        ("01,DE,20,0,15,5\n", "row 1: there are more contributions than contributors"),
+        ("01,DE,20,1,15,5\n", "row 1: there are more contributions than contributors"),
+        ("01,DE,20,2,15,6\n", r"row 1: the largest contributions are together more than the value \(21 and 20\)"),
+        ("01,DE,20,4,15,-5\n", r"row 1: a contribution is negative \(-5\)"),
+    ],
+)
+def test_counts_and_contributions_that_cannot_be_those_of_a_value_are_refused(tmp_path: Path, row: str, words: str):
+    with pytest.raises(ConfigurationError, match=words):
+        protect(frame_of(tmp_path, HEAD + row), spec_of(tmp_path))
+
+
+def test_a_cell_of_nothing_may_have_nobody(tmp_path: Path):
+    table, _ = tabulate(frame_of(tmp_path, HEAD + "01,DE,0,0,,\n69,DE,0,4,,\n75,DE,9,1,9,0\n"), spec_of(tmp_path))
+    assert table.cells[table.index["FR", "W"]].contributions == (9.0, 0.0)
+
+
+def test_what_is_told_of_a_release_with_a_count_of_nobody_is_not_judged():
+    row = Row(("A",), (100.0,), ("measured",), 0, (60.0, 40.0), {}, ("",))
+    for count in (0, -1):
+        table = Table.of([cell_of(replace(row, frequency=count), 0)], [Hierarchy.flat("x", ["A"])])
+        for rule in (MinimumFrequency(3), PPercent(10)):
+            assert judge(table, [rule], strict=False).unsafe.tolist() == [True]
+            with pytest.raises(Unjudged, match="lacks the"):
+                judge(table, [rule])
+
+
+SUMS = """\
+dimensions: [{column: department, total: FR, PARENTS repeated: false}]
+value: amount
+units: merchants
+cells: {frequency: merchants}
+rules: [{rule: minimum_frequency, of: merchants, at_least: 3}]
+"""
+
+
+def test_a_hidden_total_of_one_part_takes_the_part_with_it(tmp_path: Path):
+    spec = spec_of(tmp_path, SUMS.replace("PARENTS", "parents: {A: G, G: FR},"))
+    protected = protect(frame_of(tmp_path, "department,amount,merchants\nFR,,5\nG,317,5\nA,317,5\n"), spec)
+    assert protected.risks == ()
+    assert protected.summary["secret"] == 3
+
+
+def test_what_sums_leave_of_a_hidden_cell_is_hidden_with_another(tmp_path: Path):
+    spec = spec_of(tmp_path, SUMS.replace("PARENTS", ""))
+    rows = "department,amount,merchants\nA,,9\nB,20,9\nC,70,9\nFR,130,27\n"
+    protected = protect(frame_of(tmp_path, rows), spec)
+    assert protected.risks == ()
+    empty = set(protected.frame.filter(pl.col(STATUS) == SECRET)["department"])
+    assert empty == {"A", "B"}, "one other cell, and the cheapest"
+    assert protected.choice["cost"] == 20
+
+
+def test_whoever_is_alone_does_not_recompute_a_hidden_cell(tmp_path: Path):
+    # Outside, B makes A uncertain; the only contributor of B would know A.
+    spec = spec_of(tmp_path, SUMS.replace("PARENTS", ""))
+    rows = "department,amount,merchants\nA,,9\nB,20,1\nC,70,9\nD,80,9\nFR,200,28\n"
+    protected = protect(frame_of(tmp_path, rows), spec)
+    assert protected.risks == ()
+    assert protected.summary["secret"] == 3
+
+
+def test_what_is_hidden_in_two_releases_may_have_been_corrected(tmp_path: Path):
+    spec = spec_of(tmp_path, SUMS.replace("PARENTS", ""))
+    head = "department,amount,merchants\n"
+    before = frame_of(tmp_path, head + "A,,9\nB,,9\nC,70,9\nFR,130,27\n")
+    first = protect(before, spec)
+    assert first.risks == ()
+    # Nothing but A and B together can have become 70; that A and B are what they were cannot be.
+    again = protect(frame_of(tmp_path, head + "A,,9\nB,,9\nC,70,9\nFR,140,27\n"), spec, [first.release])
+    assert again.risks == ()
+    assert set(again.frame.filter(pl.col(STATUS) == SECRET)["department"]) == {"A", "B"}
+
+
+SQUARE = """\
+dimensions:
+  - {column: department, total: T, repeated: false}
+  - {column: month, total: T, repeated: false}
+value: amount
+units: merchants
+cells: {frequency: merchants}
+rules: [{rule: minimum_frequency, of: merchants, at_least: 3}]
+insiders: false
+"""
+
+
+@pytest.mark.parametrize("given", ["A,T,30,10\n", "T,1,40,10\n", "A,T,30,10\nT,2,60,10\n", "T,T,100,20\n"])
+def test_margins_may_be_given_in_part(tmp_path: Path, given: str):
+    rows = "department,month,amount,merchants\nA,1,10,5\nA,2,20,5\nB,1,30,5\nB,2,40,5\n"
+    spec = spec_of(tmp_path, SQUARE)
+    whole = tabulate(frame_of(tmp_path, rows), spec)[0]
+    partly = tabulate(frame_of(tmp_path, rows + given), spec)[0]
+    assert {cell.codes: cell for cell in partly.cells} == {cell.codes: cell for cell in whole.cells}
+
+
+def test_a_margin_that_is_given_does_not_hide_more(tmp_path: Path):
+    rows = "department,month,amount,merchants\nA,1,10,5\nA,2,20,5\nB,1,,5\nB,2,,5\n"
+    spec = spec_of(tmp_path, SQUARE)
+    tables = [protect(frame_of(tmp_path, rows + given), spec) for given in ("", "A,T,30,10\n")]
+    assert not any(one.risks for one in tables)
+    assert tables[0].frame.equals(tables[1].frame)
+    told = tables[0].frame.filter(pl.col(STATUS) != SECRET).select("department", "month").rows()
+    assert told == [("A", "1"), ("A", "2"), ("A", "T")]
+
+
+def test_a_margin_over_hidden_parts_is_told_by_its_other_parts(tmp_path: Path):
+    rows = "department,month,amount,merchants\nA,1,,5\nA,2,,5\nA,T,30,10\nB,1,30,5\nB,2,40,5\n"
+    table, _ = tabulate(frame_of(tmp_path, rows), spec_of(tmp_path, SQUARE))
+    assert table.cells[table.index["T", "T"]].value == 100
+
+
+def test_all_contributions_to_a_margin_of_singletons_are_known(tmp_path: Path):
+    spec = spec_of(
+        tmp_path,
+        SPEC.replace("second]", "second, third]").replace("p_percent, p_pct: 10", "dominance, n: 3, k_pct: 90"),
+    )
+    head = "department,country,amount,merchants,largest,second,third\n"
+    rows = "01,W,10,1,10,,\n69,W,20,2,15,5,\n75,W,300,9,90,80,70\n92,W,5,1,,,\n"
+    table, _ = tabulate(frame_of(tmp_path, head + rows), spec)
+    told = {cell.codes[0]: cell.contributions for cell in table.cells}
+    assert told["ARA"] == (15.0, 10.0, 5.0)
+    assert told["IDF"] == (90.0, 80.0, 70.0), "the fourth of 75 may be larger than the only one of 92"
+    judge(table, spec.rules.rules)
+
+
+def test_of_parts_that_tell_more_and_less_a_margin_tells_what_is_certain():
+    cells = [Cell(("a",), 100.0, 9, (10.0,)), Cell(("b",), 100.0, 9, (9.0, 8.0)), Cell(("c",), 7.0, 1, (7.0,))]
+    assert margin(("t",), cells, repeated=False).contributions == (10.0,)
+    assert margin(("t",), cells, repeated=True).contributions == (26.0,)
