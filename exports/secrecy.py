@@ -15,12 +15,21 @@ from raw_sources.documents import Document, nearest
 
 
 @dataclass(frozen=True)
+class Tie:
+    """A further sum in which codes of an axis are counted: the column ``parent`` has its code, of ``parent_level``."""
+
+    parent: str
+    parent_level: str
+
+
+@dataclass(frozen=True)
 class Axis:
     """A column of codes. Two rows with the same codes on all axes are one cell.
 
     ``level`` is a column that tells codes of several levels apart. A code's parent is told by ``parents``, else by the
     column ``parent`` (of level ``parent_level``), else it is ``above``. ``open``: there are parts that are not listed,
-    so that a total may exceed those that are.
+    so that a total may exceed those that are. ``ties`` are other sums of the same codes, as communes are parts of an
+    EPCI and of a department.
     """
 
     column: str
@@ -31,11 +40,18 @@ class Axis:
     above: str | None = None
     open: bool = False
     repeated: bool = True
+    ties: tuple[Tie, ...] = ()
 
     @property
     def adds_up(self) -> bool:
         """Tell whether some of its codes are sums of others."""
-        return self.parent is not None or self.above is not None or bool(self.parents)
+        return self.parent is not None or self.above is not None or bool(self.parents) or bool(self.ties)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the mart that tell its codes, their levels and what they are parts of."""
+        named = (self.column, self.level, self.parent, *(one.parent for one in self.ties))
+        return tuple(name for name in named if name is not None)
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,7 @@ class Secrecy:
     @property
     def needed(self) -> tuple[str, ...]:
         """The columns of the mart that protection reads, each once."""
-        axes = (name for one in self.axes for name in (one.column, one.level, one.parent) if name is not None)
+        axes = (name for one in self.axes for name in one.columns)
         figures = (name for one in self.figures for name in (one.value, one.status))
         return tuple(dict.fromkeys((self.source, *axes, *figures, *self.judging)))
 
@@ -93,9 +109,14 @@ class Secrecy:
     @property
     def published(self) -> frozenset[str]:
         """The columns that may be published: codes, figures with their statuses, and what is beside them."""
-        codes = {name for one in self.axes for name in (one.column, one.level, one.parent) if name is not None}
+        codes = {name for one in self.axes for name in one.columns}
         figures = {name for one in self.emptied for name in (one.value, one.status)}
         return frozenset({self.source, *codes, *figures, *self.beside})
+
+    @property
+    def ties(self) -> tuple[tuple[int, Tie], ...]:
+        """The further sums of its axes, each with the place of its axis."""
+        return tuple((place, tie) for place, axis in enumerate(self.axes) for tie in axis.ties)
 
     def is_audited_with(self, other: Secrecy) -> bool:
         """Tell whether an audit can take two datasets together: their rows are the same cells of the same figure."""
@@ -116,6 +137,10 @@ class Secrecy:
                 yield f"too few columns of the card's secrecy tell the largest contributions for the rule {one.rule}"
 
 
+def _axis(given: Mapping[str, Any]) -> Axis:
+    return Axis(**{**given, "ties": tuple(Tie(**one) for one in given.get("ties", ()))})
+
+
 def secrecy_of(document: Document) -> Secrecy | None:
     """Return the block ``secrecy`` of an export card that follows its schema, None where there is none.
 
@@ -132,7 +157,7 @@ def secrecy_of(document: Document) -> Secrecy | None:
         raise document.problem(("audiences",), what, hint)
     found = Secrecy(
         source=given["source"],
-        axes=tuple(Axis(**one) for one in given["axes"]),
+        axes=tuple(_axis(one) for one in given["axes"]),
         figures=tuple(Figure(one["value"], one["status"]) for one in given["figures"]),
         contributors=given["contributors"]["unit"],
         frequency=given["contributors"]["count"],

@@ -28,3 +28,21 @@
         end
     )
 {%- endmacro %}
+
+{# SQL: the department of a commune, by its code: three characters overseas. #}
+{% macro department_of_commune(code) -%}
+    substr({{ code }}, 1, case when substr({{ code }}, 1, 2) = '97' then 3 else 2 end)
+{%- endmacro %}
+
+{# SQL: three columns, the larger zones that the figures of `zone` are counted in: of a commune all, of a department its
+region. IRIS and districts are counted in their commune. #}
+{% macro larger_zones(codes, zone) -%}
+    case when {{ zone }}.zone_level = 'commune' then {{ codes }}.epci_code end as epci_code,
+    case
+        when {{ zone }}.zone_level = 'commune' then {{ department_of_commune(zone ~ '.zone_code') }}
+    end as department_code,
+    case {{ zone }}.zone_level
+        when 'commune' then {{ region_of_department(department_of_commune(zone ~ '.zone_code')) }}
+        when 'department' then {{ region_of_department(zone ~ '.zone_code') }}
+    end as region_code
+{%- endmacro %}

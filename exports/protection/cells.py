@@ -36,12 +36,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Figures:
-    """The cells of a source that have to be looked at together, and the codes above theirs on each axis."""
+    """The cells of a source that have to be looked at together, and the codes above theirs on each axis.
+
+    ``ties`` are the codes above in each further sum, in the order of ``secrecy.ties``.
+    """
 
     secrecy: Secrecy
     rows: dict[Codes, Row]
     parents: tuple[dict[str, str], ...]
     where: str
+    ties: tuple[dict[str, str], ...] = ()
 
 
 def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
@@ -82,6 +86,7 @@ def figures_of(frame: pl.DataFrame, secrecy: Secrecy, where: str) -> Figures:
     """Return the cells of rows; raises ``ConfigurationError`` for two rows of one cell that differ."""
     rows: dict[Codes, Row] = {}
     parents: tuple[dict[str, str], ...] = tuple({} for _ in secrecy.axes)
+    ties: tuple[dict[str, str], ...] = tuple({} for _ in secrecy.ties)
     for codes, record in zip(frame.select(codes_of(secrecy)).iter_rows(), frame.iter_rows(named=True), strict=True):
         row = _row(codes, record, secrecy)
         known = rows.setdefault(row.codes, row)
@@ -92,11 +97,14 @@ def figures_of(frame: pl.DataFrame, secrecy: Secrecy, where: str) -> Figures:
                 above = f"{axis.parent_level} {record[axis.parent]}" if axis.parent_level else record[axis.parent]
                 if above != own:
                     found[own] = above
+        for (place, tie), found in zip(secrecy.ties, ties, strict=True):
+            if record[tie.parent] is not None:
+                found[row.codes[place]] = f"{tie.parent_level} {record[tie.parent]}"
     present = [{one[place] for one in rows} for place in range(len(secrecy.axes))]
     told = tuple(
         _parents(axis, found, codes) for axis, found, codes in zip(secrecy.axes, parents, present, strict=True)
     )
-    return Figures(secrecy, rows, told, where)
+    return Figures(secrecy, rows, told, where, ties)
 
 
 def _row(codes: Codes, record: Mapping[str, Any], secrecy: Secrecy) -> Row:
@@ -161,7 +169,7 @@ def cell_of(row: Row, place: int) -> Cell:
         return Cell(row.codes, row.values[place], row.frequency)
     largest = row.largest
     if largest is not None and row.frequency is not None:
-        largest = largest[: row.frequency]
+        largest = largest[: max(row.frequency, 0)]
     return Cell(row.codes, row.values[0], row.frequency, largest)
 
 

@@ -19,6 +19,7 @@ from exports.protection.alone import EarlierRows, earlier_rows
 from exports.protection.cells import Figures, as_read, cell_of, figures_of
 from exports.protection.past import HeldCell, HeldSource, Past
 from exports.protection.tables import table_of
+from exports.protection.ties import with_ties_of
 from exports.secrecy import Secrecy
 from raw_sources.errors import GateClosed
 
@@ -38,7 +39,7 @@ class Earlier:
     def of(cls, past: Past, source: str, now: Figures) -> Earlier:
         """Return what an earlier release told of a source, on the axes of ``now``."""
         secrecy = now.secrecy
-        figures = figures_of(_rows_of(past, source, secrecy), secrecy, past.release)
+        figures = with_ties_of(figures_of(_rows_of(past, source, secrecy), secrecy, past.release), now)
         return cls(figures, past.held.get(source), frozenset(past.rows.columns))
 
     def tells(self, place: int) -> bool:

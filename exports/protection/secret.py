@@ -5,11 +5,12 @@ What is chosen, and what can be deduced all the same, is for ``disclosure``; her
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from exports.disclosure.audit import Release
+from exports.disclosure.hidden import filled_in
 from exports.disclosure.likeness import Sets, with_known_holders
 from exports.disclosure.protect import SECRET, protect_table
 from exports.disclosure.rules import Rules, Sensitivity, rules_of
@@ -19,7 +20,8 @@ from exports.protection.cells import Figures, cell_of, hidden_cells
 from exports.protection.earlier import Earlier, held_cells
 from exports.protection.judging import Levels, levels_of, settings_of, unsafe_cells
 from exports.protection.past import HeldSource, Past
-from exports.protection.tables import filled_in, given_away, table_of
+from exports.protection.tables import given_away, table_of
+from exports.protection.ties import tied_above, untied
 from raw_sources.agreements import SecrecyRule
 
 
@@ -42,7 +44,7 @@ def secret_of(
         release = _protected(figures, place, levels, kept & concerned, concerned, earlier)
         releases.append(release)
         secret |= {cell.codes for cell, empty in zip(release.table.cells, release.suppressed, strict=True) if empty}
-    secret &= figures.rows.keys()
+    secret = (secret | untied(figures)) & figures.rows.keys()
     cells = {
         figure.value: held_cells(release, {codes for codes in secret if figures.rows[codes].values[place] is not None})
         for place, (figure, release) in enumerate(zip(figures.secrecy.figures, releases, strict=True))
@@ -56,9 +58,8 @@ def _concerned(figures: Figures, unsafe: Levels, earlier: Sequence[Earlier]) -> 
     number = {codes: place for place, codes in enumerate(everything)}
     sets = Sets(len(number))
     for codes in everything:
-        for place, one in enumerate(codes):
-            for parents in (figures.parents, *(each.figures.parents for each in earlier)):
-                above = (*codes[:place], parents[place].get(one, ""), *codes[place + 1 :])
+        for each in (figures, *(one.figures for one in earlier)):
+            for above in _above(each, codes):
                 if above in number:
                     sets.join(number[codes], number[above])
     secret = {
@@ -66,6 +67,13 @@ def _concerned(figures: Figures, unsafe: Levels, earlier: Sequence[Earlier]) -> 
     } | unsafe.keys()
     roots = {sets.find(number[codes]) for codes in secret}
     return {codes for codes, place in number.items() if sets.find(place) in roots}
+
+
+def _above(figures: Figures, codes: Codes) -> Iterator[Codes]:
+    """Yield the cells that are sums of a cell and others."""
+    for place, one in enumerate(codes):
+        yield (*codes[:place], figures.parents[place].get(one, ""), *codes[place + 1 :])
+    yield from tied_above(figures, codes)
 
 
 def _protected(

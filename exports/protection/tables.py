@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from exports.disclosure.attack import completed
-from exports.disclosure.audit import Release, audit
-from exports.disclosure.rules import FREQUENCY_MARGIN_PCT, Sensitivity
-from exports.disclosure.table import Cell, Codes, Hierarchy, Table
+from exports.disclosure.hidden import given_away as levels_given_away
+from exports.disclosure.table import Cell, Codes, Equation, Hierarchy, Table
 from exports.protection.cells import ROUNDING, Figures
 from exports.protection.judging import Levels
+from exports.protection.ties import parts_of
+from exports.secrecy import Secrecy
 from raw_sources.errors import ConfigurationError
 
 UNLISTED = "(not listed)"
@@ -32,13 +32,16 @@ def table_of(figures: Figures, place: int, cells: Iterable[Cell], *, is_past: bo
     for number, axis in enumerate(secrecy.axes):
         if axis.open:
             _add_unlisted(known, number, parents[number], secrecy.rounding_pct / 100)
+    tied = _tied(known, figures, place)
     hierarchies = []
     for number, (axis, above) in enumerate(zip(secrecy.axes, parents, strict=True)):
         codes = {one[number] for one in known}
         kept = {child: parent for child, parent in above.items() if child in codes}
         hierarchies.append(Hierarchy(axis.column, kept, None, tuple(sorted(codes - kept.keys()))))
     table = Table.of(known.values(), hierarchies)
-    table = replace(table, rounding=max(table.rounding, secrecy.rounding_pct / 100))
+    index = table.index
+    sums = tuple(Equation(index[total], tuple(index[part] for part in parts)) for total, parts in tied)
+    table = replace(table, equations=table.equations + sums, rounding=_rounding(secrecy))
     return _with_sums_that_hold(table, figures, place, refuse=secrecy.unequal == "refused" and not is_past)
 
 
@@ -56,6 +59,41 @@ def _add_unlisted(known: dict[Codes, Cell], place: int, parents: dict[str, str],
                 key = (*codes[:place], rest, *codes[place + 1 :])
                 known[key] = Cell(key, left[0], published=False)
                 parents[rest] = parent
+
+
+def _tied(known: dict[Codes, Cell], figures: Figures, place: int) -> list[tuple[Codes, tuple[Codes, ...]]]:
+    """Return the further sums of the cells; adds a cell that nobody sees for what listed parts leave of a total.
+
+    Who has all the parts is not said. Where all are known somewhere and leave something, some are not listed anywhere;
+    else they are taken to be all: then a part that is hidden is what the others leave.
+    """
+    rounding = _rounding(figures.secrecy)
+    values = {codes: row.values[place] for codes, row in figures.rows.items()}
+    totals: dict[tuple[int, str], list[Codes]] = {}
+    for codes in values:
+        for axis, _ in figures.secrecy.ties:
+            totals.setdefault((axis, codes[axis]), []).append(codes)
+    found = []
+    for parts in parts_of(figures):
+        cells = dict.fromkeys(totals.get((parts.place, parts.total), ()))
+        given = {codes: [part for part in parts.of(codes) if part in values] for codes in cells}
+        left = {codes: _left(values[codes], [values[part] for part in some], rounding) for codes, some in given.items()}
+        is_open = any(rest is not None and rest[0] is not None for codes, rest in left.items() if given[codes])
+        for codes, rest in left.items():
+            below = tuple(part for part in given[codes] if part in known)
+            if codes not in known or not below:
+                continue
+            if is_open and rest is not None:
+                more = parts.unlisted(codes, UNLISTED)
+                known[more] = Cell(more, rest[0], published=False)
+                below = (*below, more)
+            found.append((codes, below))
+    return found
+
+
+def _rounding(secrecy: Secrecy) -> float:
+    """Return by which share of a total its parts may miss it."""
+    return max(ROUNDING, secrecy.rounding_pct / 100)
 
 
 def _left(total: float | None, parts: Sequence[float | None], rounding: float) -> tuple[float | None] | None:
@@ -90,33 +128,7 @@ def _with_sums_that_hold(table: Table, figures: Figures, place: int, *, refuse: 
     return replace(table, equations=tuple(equations))
 
 
-def filled_in(table: Table) -> Table:
-    """Return the table with some values, among those that sums allow, for what nobody here knows; it stays unseen."""
-    if not np.isnan(table.values).any():
-        return table
-    sums = [(one.total, one.children) for one in table.equations]
-    nothing, everything = np.zeros(len(table)), np.full(len(table), np.inf)
-    values = completed(sums, table.values, nothing, everything, table.rounding / 2)
-    cells = [
-        replace(cell, value=float(value), published=False) if cell.value is None else cell
-        for cell, value in zip(table.cells, values, strict=True)
-    ]
-    return replace(table, cells=tuple(cells), values=values)
-
-
 def given_away(table: Table, hidden: set[Codes]) -> Levels:
-    """Return the levels of what the producer hides and the sums of all that could be shown would give away.
-
-    Nobody here knows the value: where the sums leave it little room, it is what they leave.
-    """
-    if not hidden:
-        return {}
+    """Return the levels of what the producer hides and the sums of all that could be shown would give away."""
     unknown = np.array([cell.codes in hidden for cell in table.cells], dtype=np.bool_)
-    nothing = np.zeros(len(table))
-    found = audit(Release(table, unknown, Sensitivity(np.zeros_like(unknown), nothing, nothing)), exact=True)
-    margin_of = FREQUENCY_MARGIN_PCT / 100 * table.values
-    return {
-        table.cells[place].codes: float(margin_of[place])
-        for place in np.flatnonzero(unknown).tolist()
-        if found.high[place] - found.low[place] < 2 * margin_of[place]
-    }
+    return {table.cells[place].codes: level for place, level in levels_given_away(table, unknown).items()}

@@ -33,7 +33,8 @@ RULES = tuple(replace(one, parameters=one.parameters | {"at_least": TEN}) for on
 """Those of the card, with the number that a stricter agreement asks for."""
 
 COLUMNS = (
-    "source VARCHAR, zone_level VARCHAR, zone_code VARCHAR, commune_code VARCHAR, year INTEGER, carrier VARCHAR, "
+    "source VARCHAR, zone_level VARCHAR, zone_code VARCHAR, commune_code VARCHAR, epci_code VARCHAR, "
+    "department_code VARCHAR, region_code VARCHAR, year INTEGER, carrier VARCHAR, "
     "sector VARCHAR, heating_value_basis VARCHAR, consumption_mwh DOUBLE, consumption_status VARCHAR, "
     "delivery_points BIGINT, delivery_points_status VARCHAR, measured_share DOUBLE, measured_share_status VARCHAR, "
     "heating_share DOUBLE, heating_share_status VARCHAR, corrected_consumption_mwh DOUBLE, "
@@ -52,7 +53,10 @@ def row(zone: str, sector: str, mwh: float | None, points: int | None, **changes
     commune = "69123" if level == "municipal_district" else zone[:5]
     status = "secret" if mwh is None else "measured"
     known = {
-        "source": SOURCE, "zone_level": level, "zone_code": zone, "commune_code": commune, "year": 2020,
+        "source": SOURCE, "zone_level": level, "zone_code": zone, "commune_code": commune,
+        "epci_code": "200046977" if level == "commune" else None,
+        "department_code": "69" if level == "commune" else None,
+        "region_code": "84" if level == "commune" else None, "year": 2020,
         "carrier": "electricity", "sector": sector, "heating_value_basis": "not_applicable",
         "consumption_mwh": mwh, "consumption_status": status, "delivery_points": points,
         "delivery_points_status": "measured" if points is not None else status if mwh is None else "not_available",

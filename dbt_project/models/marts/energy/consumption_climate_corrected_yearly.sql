@@ -38,6 +38,7 @@ select
     corrected.zone_code,
     {{ name_of_zone('codes', 'corrected') }} as zone_name,
     coalesce(corrected.commune_code, codes.commune_code) as commune_code,
+    {{ larger_zones('codes', 'corrected') }},
     codes.zone_vintage,
     codes.reference_code,
     codes.reference_vintage,

@@ -6,6 +6,7 @@ select
     years.zone_code,
     {{ name_of_zone('codes', 'years') }} as zone_name,
     coalesce(years.commune_code, codes.commune_code) as commune_code,
+    {{ larger_zones('codes', 'years') }},
     codes.zone_vintage,
     codes.reference_code,
     codes.reference_vintage,
