@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from exports.lineage import VALUE, Lineage, RawRelation, TracedModel, Tracer
 from orchestration.marts import MartNode
-from orchestration.modelling import dbt_folder
+from orchestration.modelling import dbt_folder, key_of
 from orchestration.project import Project
 from orchestration.warehouse import TABLES
 from orchestration.workspace import Workspace
@@ -36,6 +36,9 @@ FACTS = frozenset(
 
 MATERIALISATIONS = frozenset({"staged", "keyed", "ephemeral", "view", "table"})
 """Ways of building a model whose relation is its SELECT, and what ``staged`` adds."""
+
+ADDED_BY_STAGED = ("announced_versions", "in_latest_snapshot", "first_absent_on", "_candidates", "_period")
+"""The columns that ``staged`` may add to those of the model."""
 
 FUNCTIONS = (
     "geo_distance_m geo_length_m geo_position geo_contains geo_to_wgs84 geo_box "
@@ -123,7 +126,7 @@ def _model(manifest: Mapping[str, Any], node: Mapping[str, Any], folder: Path, c
         sql=_compiled(node, folder),
         parents=tuple(dict.fromkeys(_parents(manifest, node["unique_id"]))),
         columns=tuple(node["columns"]) if node["contract"]["enforced"] else None,
-        added=("announced_versions", "in_latest_snapshot", "_candidates", "_period") if staged else (),
+        added=ADDED_BY_STAGED if staged else (),
         deciding=_deciding(settings) if staged else (),
         untraceable=_obstacle(manifest, node, catalog),
     )
@@ -132,7 +135,7 @@ def _model(manifest: Mapping[str, Any], node: Mapping[str, Any], folder: Path, c
 def _deciding(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns by which the materialisation ``staged`` chooses the record of a key."""
     period = [settings["period"]] if settings.get("period") else []
-    return (*settings["key"], *period, "_reject_reason", "_out_of_scope", "_preference", "_delivery_id", "_record_no")
+    return (*key_of(settings), *period, "_reject_reason", "_out_of_scope", "_preference", "_delivery_id", "_record_no")
 
 
 def _compiled(node: Mapping[str, Any], folder: Path) -> str | None:
@@ -171,6 +174,8 @@ def _obstacle_of(manifest: Mapping[str, Any], node: Mapping[str, Any], catalog: 
         return f"it is kept in the database {node['database']}"
     if settings["materialized"] not in MATERIALISATIONS:
         return f"it is materialised as {settings['materialized']}, which is not known"
+    if settings["materialized"] == "staged" and not key_of(settings):
+        return "it declares no key"
     if settings.get("pre-hook") or settings.get("post-hook") or settings.get("sql_header"):
         return "it has hooks, or a header, which may write anything"
     asks = ASKING.search(node["raw_code"])

@@ -52,8 +52,8 @@
 {%- endmacro %}
 
 {#
-    What a model reads of the run besides its parents: the territory's facts, its communes, or the date up to which data
-    are known.
+    What a model reads of the run besides its parents: the territory's facts, its communes, the date up to which data
+    are known, or the deliveries of a family ('deliveries of energy_consumption').
 #}
 {% macro run_facts_sql(reads) -%}
     (
@@ -69,6 +69,16 @@
                     from ops.territory_communes
                 )
                 {%- endif %}
+                {%- for fact in reads if fact.startswith('deliveries of ') %},
+                (
+                    select string_agg(concat_ws(' ', delivery_id, load_key, is_partial), ',' order by source, delivery_id)
+                    from ops.deliveries
+                    where status = 'loaded'
+                        and source in (
+                            select source from ops.sources where family = '{{ fact | replace('deliveries of ', '') }}'
+                        )
+                )
+                {%- endfor %}
             ))
         from ops.territory
     )

@@ -45,12 +45,8 @@
     case {{ carrier }} when 'gas' then 'gross' else 'not_applicable' end
 {%- endmacro %}
 
-{#
-    SQL: the zone of a record, which is that of the finest code it has. Columns zone_level, zone_code, zone_name and
-    commune_code, from iris_code, commune_text, epci_code, department_code, region_code and their names. A district's
-    commune is its city.
-#}
-{% macro zone_columns() -%}
+{# SQL: the level of a record, that of the finest of the codes of `zone_columns` which it has. #}
+{% macro zone_level() -%}
     case
         when iris_code is not null then 'iris'
         when ({{ whole_city_of('commune_text') }}) is not null then 'municipal_district'
@@ -58,7 +54,16 @@
         when epci_code is not null then 'epci'
         when department_code is not null then 'department'
         when region_code is not null then 'region'
-    end as zone_level,
+    end
+{%- endmacro %}
+
+{#
+    SQL: the zone of a record, which is that of the finest code it has. Columns zone_level, zone_code, zone_name and
+    commune_code, from iris_code, commune_text, epci_code, department_code, region_code and their names. A district's
+    commune is its city.
+#}
+{% macro zone_columns() -%}
+    {{ zone_level() }} as zone_level,
     coalesce(iris_code, commune_text, epci_code, department_code, region_code) as zone_code,
     case
         when iris_code is not null then iris_name

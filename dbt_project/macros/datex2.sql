@@ -324,7 +324,7 @@ select
     cast({{ legal_time('end_at', zone) }} as date) as end_on,
     start_at,
     end_at,
-    'instant' as period_precision,
+    case when coalesce(start_at, end_at) is null then 'date' else 'instant' end as period_precision,
     nullif(announced_state, '') as announced_state,
     case
         when is_cancelled then 'cancelled'

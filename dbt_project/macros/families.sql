@@ -54,7 +54,7 @@
             'geometry': 'varchar',
             'lon': 'double',
             'lat': 'double',
-            'in_latest_snapshot': 'boolean',
+            'first_absent_on': 'date',
             'announced_versions':
                 'struct(snapshot_on varchar, start_on date, end_on date, start_at timestamp, end_at timestamp)[]',
         },
@@ -99,6 +99,7 @@
             'street': 'varchar',
             'road_ref': 'varchar',
             'commune_code': 'varchar',
+            'department_code': 'varchar',
             'length_m': 'double',
             'lon': 'double',
             'lat': 'double',

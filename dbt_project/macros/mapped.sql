@@ -51,6 +51,26 @@
     strftime(try_strptime({{ text }}, {{ sql_text(mapping_of(source_name)['period_format']) }}), '%Y-%m')
 {%- endmacro %}
 
+{#
+    SQL: the base period of an index, by the name of its file: that of `earlier_bases` whose pattern takes the name, else
+    the declared one. NULL where the file ends (`last_month`, 'YYYY-MM') before the first month or year that the base
+    names is over: the base may have changed since, and nobody has said what this file had.
+#}
+{% macro mapped_base(source_name, file_name, last_month) -%}
+    {%- set mapping = mapping_of(source_name) -%}
+    case
+        {%- for pattern, base in (mapping['earlier_bases'] or {}).items() %}
+        when {{ file_name }} glob {{ sql_text(pattern) }} then {{ sql_text(base) }}
+        {%- endfor %}
+        when
+            {{ last_month }} < coalesce(
+                nullif(regexp_extract({{ sql_text(mapping['base_period']) }}, '[12][0-9]{3}-(0[1-9]|1[0-2])'), ''),
+                regexp_extract({{ sql_text(mapping['base_period']) }}, '[12][0-9]{3}') || '-12'
+            ) then null
+        else {{ sql_text(mapping['base_period']) }}
+    end
+{%- endmacro %}
+
 {# SQL, boolean: the figure is hidden for secrecy. #}
 {% macro is_secret(source_name, text) -%}
     {%- set marker = mapping_of(source_name)['secrecy_marker'] -%}

@@ -14,6 +14,7 @@
         'brief_hours': 24,
         'season_days': 91,
         'least_spell_days': 5,
+        'longest_spell_days': 91,
         'least_baseline_days': 14,
         'least_controls': 5,
         'loading_spread': 0.3,

@@ -35,6 +35,8 @@ from tests.benchmarks.effect_bed import Bed, Counts, Floats, Site
 
 REACH_M = 500.0
 SHORTEST, LONGEST = 7, 60
+LONG = range(61, 92)
+"""Days of the longest windows that are estimated (``longest_spell_days``)."""
 WINDOWS_PER_COUNTER = 3
 ROLES = {"on": "on the block", "near": "within 250 m", "diversion": "diversion", "": "no effect"}
 EFFECTS_PCT = (-5, -10, -20, -30)
@@ -214,7 +216,15 @@ class Found:
     columns: Mapping[str, npt.NDArray[Any]]
 
 
-def placebo(bed: Bed, counters: int, days: int, towns: int, seed: int, scenarios: Sequence[str]) -> Found:
+def placebo(
+    bed: Bed,
+    counters: int,
+    days: int,
+    towns: int,
+    seed: int,
+    scenarios: Sequence[str],
+    lengths: Sequence[int] = (),
+) -> Found:
     """Return the estimates of windows in which nothing happens, drawn anew for each scenario."""
     made, windows = [], []
     for name in scenarios:
@@ -222,7 +232,7 @@ def placebo(bed: Bed, counters: int, days: int, towns: int, seed: int, scenarios
             own_seed = seed + 1000 * list(SCENARIOS).index(name) + number
             counts, added = quiet_town(f"{name}.{number}", counters, days, own_seed)
             made.append(with_added(counts, added))
-            windows.append(draw_windows(counts, own_seed))
+            windows.append(draw_windows(counts, own_seed, lengths))
     run_windows(bed, made, windows)
     drawn = {f"{one.source}-{number}": one for own in windows for number, one in enumerate(own)}
     columns = bed.columns(ESTIMATES)
@@ -431,11 +441,12 @@ def report(folder: Path, counters: int, days: int, towns: int, seed: int, say: C
     size = f"{counters} counters, {days} days, {towns} towns a scenario, seed {seed}"
     say("recovery: the territory with its works")
     recovered, statuses = recovery(Bed(folder / "recovery"), counters, days, towns, seed)
-    found = []
+    found, long = [], []
     for name in SCENARIOS:
         say(f"placebo: {name}")
-        found.append(placebo(Bed(folder / name), counters, days, towns, seed, [name]))
-        shutil.rmtree(folder / name)
+        for kind, lengths in ((found, ()), (long, LONG)):
+            kind.append(placebo(Bed(folder / name), counters, days, towns, seed, [name], lengths))
+            shutil.rmtree(folder / name)
     zero, kinds = placebo_tables(found)
     say("placebo: small towns")
     small = placebo(
@@ -453,6 +464,8 @@ def report(folder: Path, counters: int, days: int, towns: int, seed: int, say: C
         + f"{scenarios}\n  (not promised: {', '.join(sorted(OUT_OF_MODEL))})",
         table(zero),
         table(kinds),
+        f"The same, windows of {LONG[0]} to {LONG[-1]} days",
+        table(placebo_tables(long)[0]),
         f"The same in towns of {SMALL_COUNTERS} counters followed {SMALL_DAYS} days: about ten controls a day",
         table(placebo_tables([small])[0]),
         "3. Power: share of true effects on flow whose interval lies below zero, %",

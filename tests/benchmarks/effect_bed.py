@@ -42,23 +42,26 @@ MODELS = (
     "int_mobility__spell_estimates",
     "works_traffic_effect",
 )
-UPSTREAM = ("traffic_hourly", "works_sites", "int_mobility__counter_works_pairs")
+UPSTREAM = ("traffic_hourly", "works_sites", "int_mobility__counter_works_pairs", "int_mobility__counter_holidays")
 CALENDAR = ("stg_territory__education_vacances_scolaires", "int_territory__calendar")
 
 TABLES = """
 create schema if not exists mobility;
 create table mobility.traffic_hourly (
     source varchar, counter_id varchar, direction varchar, vehicle_class varchar, hour_start_at timestamp,
-    hour_start_local varchar, measured_share decimal(5, 4), is_barred boolean, plausibility varchar,
-    flow_veh_h double, occupancy_pct double, speed_kmh double, period_month varchar
+    hour_start_local varchar, measured_share decimal(5, 4), speed_measured_share decimal(5, 4), is_barred boolean,
+    plausibility varchar, flow_veh_h double, occupancy_pct double, speed_kmh double, period_month varchar
 );
 create table mobility.works_sites (
     source varchar, site_id varchar, site_group_id varchar, is_group_primary boolean, kind varchar, disruption varchar,
     status varchar, occupies_carriageway boolean, start_on date, end_on date, start_at timestamp, end_at timestamp,
-    period_precision varchar
+    period_precision varchar, last_day_on date
 );
 create table intermediate.int_mobility__counter_works_pairs (
     source varchar, counter_id varchar, works_source varchar, site_id varchar, distance_m double, position varchar
+);
+create table intermediate.int_mobility__counter_holidays (
+    source varchar, counter_id varchar, is_alsace_moselle boolean
 );
 """
 
@@ -78,7 +81,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Site:
-    """A site, and the counters within its reach: identifier, distance in metres, position."""
+    """A site, and the counters within its reach: identifier, distance in metres, position.
+
+    It ends when announced, unless ``last_day_on`` says that it left its producer's snapshots before.
+    """
 
     source: str
     site_id: str
@@ -91,6 +97,7 @@ class Site:
     primary: bool = True
     status: str = "ended"
     on_carriageway: bool = True
+    last_day_on: date | None = None
 
 
 class Bed:
@@ -189,7 +196,8 @@ def _write_counts(connection: duckdb.DuckDBPyConnection, counts: Counts) -> None
         connection.execute(
             "insert into mobility.traffic_hourly select ?, counter_id, 'one_way', 'all', hour_start_at, "
             "hour_start_local, case when coalesce(flow_veh_h, occupancy_pct, speed_kmh) is null then 0 else 1 end, "
-            "is_barred, case when coalesce(flow_veh_h, occupancy_pct, speed_kmh) is null then 'not_measured' "
+            "case when speed_kmh is null then 0 else 1 end, is_barred, "
+            "case when coalesce(flow_veh_h, occupancy_pct, speed_kmh) is null then 'not_measured' "
             "when flow_veh_h > 12000 then 'implausible_flow' else 'plausible' end, "
             "flow_veh_h, occupancy_pct, speed_kmh, period_month "
             "from measures join legal_hours using (cell) join counters using (place)",
@@ -234,6 +242,7 @@ def _write_sites(connection: duckdb.DuckDBPyConnection, sites: Sequence[Site]) -
             "start_at": one.start_at,
             "end_at": one.end_at,
             "period_precision": "instant" if one.start_at else "date",
+            "last_day_on": one.last_day_on or one.end_on,
         }
         for one in sites
     ]
@@ -258,5 +267,7 @@ def _record_keys(connection: duckdb.DuckDBPyConnection) -> None:
         "select 'works_sites', '*', '', '', cast(sum(hash(sites)) as varchar) "
         "from mobility.works_sites as sites union all "
         "select 'int_mobility__counter_works_pairs', '*', '', '', cast(sum(hash(pairs)) as varchar) "
-        "from intermediate.int_mobility__counter_works_pairs as pairs"
+        "from intermediate.int_mobility__counter_works_pairs as pairs union all "
+        "select 'int_mobility__counter_holidays', '*', '', '', coalesce(cast(sum(hash(laws)) as varchar), '') "
+        "from intermediate.int_mobility__counter_holidays as laws"
     )

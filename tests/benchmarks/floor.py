@@ -61,7 +61,8 @@ CHECKS = {
         select
             count(*) filter (where source is null or counter_id is null or direction is null or vehicle_class is null
                 or hour_start_at is null or hour_start_local is null or measure_kind is null or traffic_state is null
-                or measured_share is null or is_barred is null or plausibility is null or period_month is null),
+                or measured_share is null or speed_measured_share is null or is_barred is null or plausibility is null
+                or period_month is null),
             count(*) filter (where flow_veh_h < 0 or (flow_veh_h > 12000 and plausibility <> 'implausible_flow')),
             count(*) filter (where occupancy_pct not between 0 and 100),
             count(*) filter (where speed_kmh not between 0 and 250),
@@ -69,6 +70,7 @@ CHECKS = {
             count(*) filter (where (occupancy_pct is null) <> (occupancy_status = 'not_available')),
             count(*) filter (where (speed_kmh is null) <> (speed_status = 'not_available')),
             count(*) filter (where measured_share not between 0 and 1),
+            count(*) filter (where speed_measured_share not between 0 and 1),
             count(*) filter (where measure_kind not in ('count', 'occupancy', 'speed', 'floating_car_speed', 'none')),
             count(*) filter (where traffic_state not in ('unknown', 'fluid', 'pre_saturated', 'saturated', 'blocked')),
             count(*) filter (where not regexp_full_match(plausibility, '[a-z]+(_[a-z]+)*')),
@@ -81,6 +83,7 @@ CHECKS = {
                 when 'occupancy' then occupancy_pct is not null and flow_veh_h is null and speed_kmh is null
                 else flow_veh_h is null and occupancy_pct is null and speed_kmh is null end) is not true),
             count(*) filter (where (measure_kind = 'none') <> (measured_share = 0)),
+            count(*) filter (where (speed_kmh is null) <> (speed_measured_share = 0)),
             count(*) filter (where place_of(lon, lat) <> 'inside' or (lon is null) <> (lat is null))
         from traffic_hourly""",
     "every record is in the mart": """
@@ -107,7 +110,7 @@ CHECKS = {
             count(*) filter (where direction not in ('both', 'one', 'unknown') or lanes_closed not between 0 and 12),
             count(*) filter (where (commune_code is null) <> (commune_vintage is null)),
             count(*) filter (where not regexp_full_match(commune_code, '([0-9]{2}|2[AB])[0-9]{3}')),
-            count(*) filter (where start_on > end_on or start_at > end_at),
+            count(*) filter (where start_on > end_on or start_at > end_at or last_day_on > end_on),
             count(*) filter (where (period_precision = 'date') <> (start_at is null and end_at is null)),
             count(*) filter (where match_evidence is not null and not json_valid(match_evidence)),
             count(*) filter (where json_array_length(announced_versions) <> version_count),
@@ -156,7 +159,7 @@ CHECKS = {
         select count(*)
         from (select distinct works_source, site_id, day_on from counter_works_daily) as days
         left join works_sites as works on works.source = days.works_source and works.site_id = days.site_id
-        where works.site_id is null or days.day_on < works.start_on or days.day_on > works.end_on""",
+        where works.site_id is null or days.day_on < works.start_on or days.day_on > works.last_day_on""",
 } | {
     f"the key of {mart} is unique": f"select count(*) from (select 1 from {mart} group by {key} having count(*) > 1)"
     for mart, (_, key) in MARTS.items()

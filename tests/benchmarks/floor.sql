@@ -422,6 +422,19 @@ from (
 ) as published
 left join deliveries on published.filename = deliveries.path;
 
+-- What a delivery was the last to list is absent from the day of the next complete snapshot on.
+create table absences as
+select
+    listing.source,
+    listing.delivery_order as listed_order,
+    greatest(
+        arg_min(cast(later.file_date as date), later.delivery_order), cast(listing.file_date as date) + 1
+    ) as first_absent_on
+from deliveries as listing
+inner join deliveries as later
+    on listing.source = later.source and listing.delivery_order < later.delivery_order and not later.is_partial
+group by listing.source, listing.delivery_order, listing.file_date;
+
 create table perturbing as
 with accepted as (
     select * from perturbing_records where reject_reason is null and place is distinct from 'outside'
@@ -440,11 +453,11 @@ histories as (
 select
     accepted.*,
     histories.versions,
-    max(delivery_order) over (partition by site_id) >= (
-        select max(delivery_order) from deliveries where source = 'paris_chantiers_perturbants' and not is_partial
-    ) as in_latest_snapshot
+    absences.first_absent_on
 from accepted
 inner join histories using (site_id)
+inner join (select site_id, max(delivery_order) as last_order from accepted group by site_id) using (site_id)
+left join absences on absences.source = 'paris_chantiers_perturbants' and absences.listed_order = last_order
 qualify row_number() over (partition by site_id order by delivery_order desc, position desc) = 1;
 
 create table occupying as
@@ -465,11 +478,11 @@ histories as (
 select
     accepted.*,
     histories.versions,
-    max(delivery_order) over (partition by part_id) >= (
-        select max(delivery_order) from deliveries where source = 'paris_chantiers' and not is_partial
-    ) as in_latest_snapshot
+    absences.first_absent_on
 from accepted
 inner join histories using (part_id)
+inner join (select part_id, max(delivery_order) as last_order from accepted group by part_id) using (part_id)
+left join absences on absences.source = 'paris_chantiers' and absences.listed_order = last_order
 qualify row_number() over (partition by part_id order by delivery_order desc, position desc) = 1;
 
 create table closing as
@@ -490,11 +503,11 @@ histories as (
 select
     accepted.*,
     histories.versions,
-    max(delivery_order) over (partition by site_id) >= (
-        select max(delivery_order) from deliveries where source = 'paris_fermetures_voirie' and not is_partial
-    ) as in_latest_snapshot
+    absences.first_absent_on
 from accepted
 inner join histories using (site_id)
+inner join (select site_id, max(delivery_order) as last_order from accepted group by site_id) using (site_id)
+left join absences on absences.source = 'paris_fermetures_voirie' and absences.listed_order = last_order
 qualify row_number() over (partition by site_id order by delivery_order desc, position desc) = 1;
 
 insert into outcomes (source, delivery_order, records, rejected)
@@ -549,7 +562,8 @@ select
     case when count(end_on) = count(*) then max(end_on) end as end_on,
     min(district_code) as district_code,
     count(*) as parts_count,
-    bool_or(in_latest_snapshot) as in_latest_snapshot,
+    case when count(least(end_on, first_absent_on - 1)) = count(*) then max(least(end_on, first_absent_on - 1)) end
+        as last_day_on,
     case when count(*) = 1 then any_value(parts.versions) else any_value(histories.versions) end as versions,
     case count(geometry)
         when 0 then null
@@ -566,7 +580,8 @@ create table announced as
 select
     'paris_chantiers_perturbants' as source, site_id, cite_request_id, kind, purpose, disruption, disruption_level,
     street, location_detail, responsible_body, start_on, end_on, cast(null as timestamp) as start_at,
-    cast(null as timestamp) as end_at, 'date' as period_precision, announced_state, in_latest_snapshot,
+    cast(null as timestamp) as end_at, 'date' as period_precision, announced_state,
+    least(end_on, first_absent_on - 1) as last_day_on,
     list_transform(versions, lambda v: {
         'snapshot_on': v.snapshot_on, 'start': cast(v.start_on as varchar), 'end': cast(v.end_on as varchar)
     }) as versions,
@@ -586,7 +601,8 @@ select
     'road_closed' as disruption, street, direction_text as location_detail,
     case when direction_text is not null then 'one' else 'unknown' end as direction,
     cast(legal_time(start_at) as date) as start_on, cast(legal_time(end_at) as date) as end_on, start_at, end_at,
-    'instant' as period_precision, announced_state, stated_phase, in_latest_snapshot,
+    'instant' as period_precision, announced_state, stated_phase,
+    least(cast(legal_time(end_at) as date), first_absent_on - 1) as last_day_on,
     list_transform(versions, lambda v: {
         'snapshot_on': v.snapshot_on,
         'start': strftime(v.start_at, '%Y-%m-%dT%H:%M:%SZ'),
@@ -676,9 +692,9 @@ told as (
         case
             when stated_phase = 'cancelled' then 'cancelled'
             when start_on is null then 'unknown'
-            when start_on > as_of and not in_latest_snapshot then 'cancelled'
+            when last_day_on < start_on then 'cancelled'
             when start_on > as_of then 'planned'
-            when end_on < as_of or not in_latest_snapshot then 'ended'
+            when last_day_on < as_of then 'ended'
             else 'ongoing'
         end as status
     from grouped
@@ -710,6 +726,7 @@ select
     end_at,
     period_precision,
     cast(null as varchar) as period_text,
+    last_day_on,
     status,
     announced_state,
     stated_phase,
@@ -801,6 +818,7 @@ select
     'not_available' as speed_status,
     traffic_state,
     cast(case when coalesce(flow_veh_h, occupancy_pct) is null then 0 else 1 end as decimal(5, 4)) as measured_share,
+    cast(0 as decimal(5, 4)) as speed_measured_share,
     arc_state = 'closed' as is_barred,
     case
         when coalesce(flow_veh_h, occupancy_pct) is null then 'not_measured'
@@ -888,7 +906,7 @@ from near
 inner join works_sites as sites on near.works_source = sites.source and near.site_id = sites.site_id
 cross join territory
 inner join days
-    on near.counter_id = days.counter_id and days.day_on between sites.start_on and coalesce(sites.end_on, as_of)
+    on near.counter_id = days.counter_id and days.day_on between sites.start_on and coalesce(sites.last_day_on, as_of)
 where sites.status <> 'cancelled';
 
 -- The days of the counted years, with their hours; those of the one clock change at which an hour is lost count 24.
@@ -945,15 +963,63 @@ select
 from days;
 
 create table traffic_yearly as
-with daily as (
+with counted as (
     select
         counter_id,
         period_month,
+        flow_veh_h,
+        is_barred,
+        plausibility,
         cast(substr(hour_start_local, 1, 10) as date) as day_on,
-        count(*) filter (where plausibility <> 'implausible_flow') as whole_hours,
-        sum(cast(flow_veh_h as decimal(18, 2))) filter (where plausibility <> 'implausible_flow') as vehicles
+        substr(hour_start_local, 12, 2) as clock_hour
     from traffic_hourly
     where measure_kind = 'count'
+),
+
+-- What is usual at an hour of the clock on a type of day: the other types tell an hour of which it has nothing.
+usual as (
+    select
+        counter_id,
+        period_month,
+        clock_hour,
+        avg(cast(flow_veh_h as decimal(12, 3))) filter (where isodow(day_on) < 6) as on_weekdays,
+        avg(cast(flow_veh_h as decimal(12, 3))) filter (where isodow(day_on) = 6) as on_saturdays,
+        avg(cast(flow_veh_h as decimal(12, 3))) filter (where isodow(day_on) = 7) as on_sundays
+    from counted
+    where flow_veh_h > 0 and plausibility = 'plausible' and not is_barred
+    group by counter_id, period_month, clock_hour
+),
+
+noughts as (
+    select
+        counted.counter_id,
+        counted.day_on,
+        coalesce(
+            case
+                when isodow(day_on) < 6 then on_weekdays when isodow(day_on) = 6 then on_saturdays else on_sundays
+            end,
+            list_avg([on_weekdays, on_saturdays, on_sundays]),
+            case when heard.counter_id is not null then 0 end
+        ) as usual
+    from counted
+    left join usual using (counter_id, period_month, clock_hour)
+    left join (select distinct counter_id, period_month from usual) as heard using (counter_id, period_month)
+    where flow_veh_h = 0 and plausibility <> 'implausible_flow' and not is_barred
+),
+
+silent as (
+    select counter_id, day_on, count(*) as hours from noughts where coalesce(usual, 20) >= 20 group by counter_id, day_on
+),
+
+daily as (
+    select
+        counter_id,
+        period_month,
+        day_on,
+        count(*) filter (where plausibility <> 'implausible_flow') - coalesce(any_value(silent.hours), 0) as whole_hours,
+        sum(cast(flow_veh_h as decimal(18, 2))) filter (where plausibility <> 'implausible_flow') as vehicles
+    from counted
+    left join silent using (counter_id, day_on)
     group by counter_id, period_month, day_on
 ),
 

@@ -87,6 +87,9 @@ def cases() -> tuple[list[Counts], list[Site]]:
     made.site("pavement", 8, 60, 30, on_carriageway=False)
     made.site("one", 9, 60, 30, group="both")
     made.site("two", 9, 62, 20, group="both", primary=False)
+    made.site("lasting", 10, 30, 92)
+    made.site("quarter", 11, 30, 91)
+    made.site("gone", 12, 60, 60, np.log(0.8), last_day_on=first + timedelta(days=89))
     counts = made.counted()
     spell = slice(60, 90)
     barred = np.zeros(counts.flow_veh_h.shape, dtype=np.bool_)
@@ -176,6 +179,19 @@ def test_one_site_told_by_two_files_is_one(bed: Bed) -> None:
     assert spell(bed, "one")["spell_days"] == 30
 
 
+def test_works_of_a_quarter_are_estimated(bed: Bed) -> None:
+    row = spell(bed, "quarter")
+    assert (row["status"], row["spell_days"]) == ("estimated", 91)
+
+
+def test_works_that_left_their_snapshot_close_the_street_no_longer(bed: Bed) -> None:
+    ((end_on, days, is_open),) = bed.ask(
+        "select distinct end_on, spell_days, is_open from mobility.works_traffic_effect where sites like '%\"gone\"%'"
+    )
+    first = bed.ask("select min(start_on) from mobility.works_sites where site_id = 'gone'")[0][0]
+    assert (end_on, days, is_open) == (first + timedelta(days=29), 30, False)
+
+
 def test_occupancy_is_measured_on_its_own(bed: Bed) -> None:
     row = spell(bed, "single", measure="occupancy")
     assert row["status"] == "estimated"
@@ -192,6 +208,7 @@ def test_occupancy_is_measured_on_its_own(bed: Bed) -> None:
         ("muting", "silent"),
         ("days", "too_short"),
         ("unending", "no_comparable_days"),
+        ("lasting", "too_long"),
         ("at_lonely", "no_control"),
         ("at_ended", "not_measured"),
     ],
@@ -264,6 +281,20 @@ def test_the_same_data_give_the_same_bytes(bed: Bed, tmp_path: Path) -> None:
     assert fingerprint(again) == fingerprint(bed)
 
 
+def test_days_off_in_alsace_and_moselle_are_set_aside_there_alone(bed: Bed, tmp_path: Path) -> None:
+    heard = (
+        "select distinct counter_id from intermediate.int_mobility__counter_day_levels "
+        f"where source = '{MEMORY}' and day_on = date '2025-04-18' order by counter_id"
+    )
+    counter, *others = [name for (name,) in bed.ask(heard)]
+    assert others
+    shutil.copytree(bed.folder, tmp_path / "copy")
+    other = Bed(tmp_path / "copy", bed.settings)
+    other.change(f"insert into intermediate.int_mobility__counter_holidays values ('{MEMORY}', '{counter}', true)")
+    other.run()
+    assert [name for (name,) in other.ask(heard)] == others
+
+
 def names_of(models: Sequence[tuple[Any, ...]]) -> set[str]:
     return {str(name) for name, *_ in models}
 
@@ -272,7 +303,7 @@ def test_new_works_rebuild_only_what_they_touch(bed: Bed, tmp_path: Path) -> Non
     shutil.copytree(bed.folder, tmp_path / "copy")
     other = Bed(tmp_path / "copy", bed.settings)
     before = names_of(other.ask("select model || part || content_key from ops.build_keys where part <> '*'"))
-    other.change("update mobility.works_sites set end_on = end_on - 2 where site_id = 'single'")
+    other.change("update mobility.works_sites set last_day_on = end_on - 2 where site_id = 'single'")
     other.run()
     after = names_of(other.ask("select model || part || content_key from ops.build_keys where part <> '*'"))
     changed = {name for name in after - before if "counter_day_measures" in name}

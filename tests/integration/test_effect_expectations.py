@@ -19,7 +19,8 @@ create schema mobility;
 create schema ops;
 create table ops.territory as select date '2026-04-30' as as_of;
 create table mobility.traffic_hourly as select 'counts' as source, 'c1' as counter_id;
-create table mobility.works_sites as select 'works' as source, unnest(['A', 'B', 'N']) as site_id;
+create table mobility.works_sites as
+select 'works' as source, unnest(['A', 'B', 'N']) as site_id, 'ongoing' as status, date '2026-04-09' as last_day_on;
 create table mobility.works_traffic_effect as
 select
     'counts' as source, 'c1' as counter_id, 'one_way' as direction, spell_id, measure,
@@ -108,7 +109,15 @@ DEFECTS: dict[str, list[Defect]] = {
     "period_is_the_month": [_row("period_month = '2026-04'")],
     "ends_by_the_last_day_known": [Defect("update ops.territory set as_of = date '2026-04-08'")],
     "spells_do_not_overlap": [_row("end_on = end_on + 1")],
+    "estimates_are_of_proven_lengths": [_row("spell_days = 92")],
     "works_are_known": [Defect("delete from mobility.works_sites where site_id = 'N'")],
+    "works_are_under_way": [
+        Defect("update mobility.works_sites set last_day_on = date '2026-04-08' where site_id = 'B'"),
+        Defect(
+            f"update {EFFECT} set is_open = true where spell_id = 's3'; "
+            "update mobility.works_sites set status = 'ended' where site_id = 'N'"
+        ),
+    ],
     "counter_is_known": [Defect("update mobility.traffic_hourly set counter_id = 'c2'")],
 }
 

@@ -57,6 +57,7 @@ select
     case when h not in (3, 5, 6) then 12.5 end::double as occupancy_pct,
     case when h in (5, 6, 7) then 47.0 end::double as speed_kmh,
     'fluid' as traffic_state, case when h = 3 then 0 else 1 end::decimal(5, 4) as measured_share,
+    case when h in (5, 6, 7) then 0.6 else 0 end::decimal(5, 4) as speed_measured_share,
     false as is_barred, 'plausible' as plausibility, 'Rue du Marché' as street,
     case when counter = 0 then 2.5 end::double as lon, case when counter = 0 then 48.5 end::double as lat,
     left(hour_start_local, 7) as period_month
@@ -75,10 +76,10 @@ select * replace ('town_loops' as source, null as lon, null as lat) from mobilit
 where counter_id = 'c0' and hour_start_at::date = date '2026-03-20';
 create table mobility.works_sites as
 select * from (values
-    ('town_works', 'w1', 'g1', true, null, 'road_works', 'lane_restricted', 2, 'date', 'ongoing', 1, 1, null, null),
+    ('town_works', 'w1', 'g1', true, null, 'road_works', 'lane_restricted', 2, 'date', 'ended', 1, 1, null, null),
     ('town_works', 'w2', 'g2', true, null, 'network_works', 'road_closed', 1, 'date', 'planned', 2, 3, null, null),
     ('town_permits', 'p1', 'g1', false, '{"key": "K1", "distance_m": 12}', 'network_works', 'parking', null, 'instant',
-     'ongoing', 1, 1, timestamp '2026-03-10 07:00:00', timestamp '2026-04-10 17:00:00'),
+     'ended', 1, 1, timestamp '2026-03-10 07:00:00', timestamp '2026-04-10 17:00:00'),
     ('town_works', 'w3', 'g3', true, null, 'project', 'unknown', null, 'text', 'unknown', 1, 1, null, null)
 ) as works(
     source, site_id, site_group_id, is_group_primary, match_evidence, kind, disruption, disruption_level,
@@ -86,6 +87,7 @@ select * from (values
 );
 alter table mobility.works_sites add column start_on date default '2026-03-10';
 alter table mobility.works_sites add column end_on date default '2026-04-10';
+alter table mobility.works_sites add column last_day_on date default '2026-04-10';
 alter table mobility.works_sites add column first_announced_end_on date default '2026-04-01';
 alter table mobility.works_sites add column end_slippage_days integer default 9;
 alter table mobility.works_sites add column announced_versions varchar default '[{"end_on": "2026-04-10"}]';
@@ -107,8 +109,8 @@ where site_id = 'w2';
 update mobility.works_sites set stated_phase = 'ended', phase_contradicts_dates = true where site_id = 'w2';
 update mobility.works_sites set commune_code = null, commune_vintage = null, commune_origin = null where site_id = 'p1';
 update mobility.works_sites
-set start_on = null, end_on = null, first_announced_end_on = null, end_slippage_days = null, stated_phase = 'ongoing',
-    geometry = null, lon = null, lat = null
+set start_on = null, end_on = null, last_day_on = null, first_announced_end_on = null, end_slippage_days = null,
+    stated_phase = 'ongoing', geometry = null, lon = null, lat = null
 where site_id = 'w3';
 create table mobility.counter_works_daily as
 select
@@ -192,6 +194,7 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "occupancy_says_its_status": _hour("occupancy_status = 'not_applicable'"),
         "speed_says_its_status": _hour("speed_status = null"),
         "measured_share_is_a_share": _hour("measured_share = 1.0001"),
+        "speed_measured_share_is_a_share": _hour("speed_measured_share = 1.0001"),
         "measure_kind_is_known": _hour("measure_kind = 'estimate'"),
         "traffic_state_is_known": _hour("traffic_state = 'Fluide'"),
         "plausibility_is_a_word": _hour("plausibility = 'Looks odd.'"),
@@ -202,6 +205,7 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "period_is_in_living_memory": _hour("period_month = '0219-03'"),
         "measure_kind_agrees_with_measures": _hour("flow_veh_h = null"),
         "nothing_measured_means_no_share": _hour("measured_share = 0"),
+        "no_speed_means_no_share_of_it": _hour("speed_measured_share = 0.1"),
         "months_are_measured": Defect(
             f"update {TRAFFIC} set measure_kind = 'none', measured_share = 0 where period_month = '2026-03'"
         ),
@@ -223,6 +227,8 @@ DEFECTS: dict[str, dict[str, Defect]] = {
         "period_precision_is_known": _site("period_precision = 'hour'"),
         "instants_only_where_given": _site("start_at = timestamp '2026-03-10 00:00:00'"),
         "starts_before_it_ends": _site("end_on = date '2026-03-09'"),
+        "last_day_is_by_the_announced_end": _site("last_day_on = date '2026-04-11'"),
+        "what_is_over_is_not_ongoing": _site("status = 'ongoing'"),
         "dates_are_in_living_memory": _site("start_on = date '0219-03-10'"),
         "group_has_one_primary": _site("is_group_primary = true", "p1"),
         "shared_group_has_evidence": _site("match_evidence = null", "p1"),
@@ -299,6 +305,7 @@ FURTHER_DEFECTS: list[tuple[str, str, Defect]] = [
     (WORKS, "contradicted_phase_is_flagged", _site("phase_contradicts_dates = true", "w3")),
     (WORKS, "words_without_dates_have_no_period", _site("end_on = date '2026-12-31'", "w3")),
     (WORKS, "instants_only_where_given", _site("end_at = timestamp '2026-12-31 00:00:00'", "w3")),
+    (WORKS, "last_day_is_by_the_announced_end", _site("last_day_on = null")),
     (WORKS, "lanes_closed_are_plausible", _site("lanes_closed = -1")),
     (WORKS, "commune_code_has_its_vintage", _site("commune_vintage = 2025", "p1")),
     (WORKS, "commune_code_is_a_code", _site("commune_code = '210040'")),
@@ -312,6 +319,7 @@ FURTHER_DEFECTS: list[tuple[str, str, Defect]] = [
     (PAIRS, "distance_is_within_reach", _pair("distance_m = -0.5")),
     (PAIRS, "distance_is_within_reach", Defect("delete from ops.territory", 96)),
     (PAIRS, "works_are_known_and_under_way", _pair("site_id = 'w9'")),
+    (PAIRS, "works_are_known_and_under_way", _site("last_day_on = date '2026-04-09'")),
     (PAIRS, "works_are_described_alike", _pair("disruption_level = null")),
     (YEARLY, "coverage_agrees_with_months", _year("months_kept = 13")),
     (YEARLY, "mean_rests_on_complete_months", _year("mean_daily_traffic_veh_d = 0", WITHOUT_MONTH)),

@@ -77,7 +77,21 @@ CONSUMED: Rows = {
     ],
     "c2": [("Enedis", "2022", "Electricité", "RES", "RESIDENTIEL", "75056", "14.5", "30", "0")],
 }
-SNAPSHOTS = {"s1": ("2024-05-01", False), "s2": ("2024-06-01", False), "s3": ("2024-06-02", True)}
+# Deliveries that come after: two snapshots of one day, then one that lists nothing.
+FURTHER: Rows = {
+    "s4": [("X", "2024-06-01", "2024-07-31", "45.5, -3.5"), ("T", "2024-06-01", "2024-06-30", "45.5, -3.5")],
+    "s5": [("X", "2024-06-01", "2024-07-31", "45.5, -3.5")],
+    "s6": [],
+}
+SNAPSHOTS = {
+    "s1": ("2024-05-01", False),
+    "s2": ("2024-06-01", False),
+    "s3": ("2024-06-02", True),
+    "s4": ("2024-06-10", False),
+    "s5": ("2024-06-10", False),
+    "s6": ("2024-06-20", False),
+}
+SITE_COLUMNS = ("identifiant", "date_debut", "date_fin", "geo_point_2d")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +107,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for card in project.cards.values():
             warehouse.show_raw(connection, card, folder, [])
         deliver(connection, COUNTS, ("iu_ac", "t_1h", "q", "k"), COUNTED)
-        deliver(connection, SITES, ("identifiant", "date_debut", "date_fin", "geo_point_2d"), ANNOUNCED)
+        deliver(connection, SITES, SITE_COLUMNS, ANNOUNCED)
         deliver(connection, ENERGY, CONSUMED_COLUMNS, CONSUMED)
     models = [f"stg_mobility__{COUNTS}", f"stg_mobility__{SITES}", f"+stg_energy__{ENERGY}"]
     found = invoke(dbt, ["run", "--select", *models]).result.results
@@ -103,12 +117,23 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def deliver(connection: duckdb.DuckDBPyConnection, source: str, columns: tuple[str, ...], rows: Rows) -> None:
     """Put records into the raw table of a source, and its deliveries into ops.deliveries."""
-    table = f"raw.{source.replace('_', '__', 1)}"
+    table = raw_table(source)
     connection.execute(f"create temp table shape as select * from {table}")
     connection.execute(f"drop view {table}")
     connection.execute(f"create table {table} as select * from shape")
     connection.execute("drop table shape")
-    for order, (delivery, records) in enumerate(rows.items(), start=1):
+    add(connection, source, columns, rows)
+
+
+def raw_table(source: str) -> str:
+    return f"raw.{source.replace('_', '__', 1)}"
+
+
+def add(
+    connection: duckdb.DuckDBPyConnection, source: str, columns: tuple[str, ...], rows: Rows, first: int = 1
+) -> None:
+    """Add deliveries to those of a source, numbered from ``first``."""
+    for order, (delivery, records) in enumerate(rows.items(), start=first):
         file_date, partial = SNAPSHOTS.get(delivery, (None, False))
         connection.execute(
             "insert into ops.deliveries by name select ? as source, ? as delivery_id, ? as delivery_order, "
@@ -121,7 +146,7 @@ def deliver(connection: duckdb.DuckDBPyConnection, source: str, columns: tuple[s
         )
         for number, record in enumerate(records, start=1):
             connection.execute(
-                f"insert into {table} ({', '.join(columns)}, _delivery_id, _record_no) "
+                f"insert into {raw_table(source)} ({', '.join(columns)}, _delivery_id, _record_no) "
                 f"values ({', '.join('?' * (len(columns) + 2))})",
                 [*record, delivery, number],
             )
@@ -247,3 +272,23 @@ def test_a_page_ends_nothing(staged: Path):
     present = dict(ask(staged, f"select site_id, in_latest_snapshot from staging.stg_mobility__{SITES}"))
     # U is in s2, though its record was refused there: it has not ended either.
     assert present == {"X": True, "V": True, "Y": False, "U": True}
+
+
+def test_what_left_its_snapshots_did_so_on_the_day_of_the_first_without_it(staged: Path, tmp_path: Path):
+    shutil.copytree(staged.parent / "dbt", tmp_path / "dbt")
+    later = Path(shutil.copy(staged, tmp_path / staged.name))
+    dbt = DbtProject(tmp_path / "dbt", later, DuckDBSettings(), "Europe/Paris")
+    absences = f"select site_id, first_absent_on from staging.stg_mobility__{SITES}"
+
+    def after(deliveries: Rows, first: int) -> dict[str, date | None]:
+        with connect(later, DuckDBSettings()) as connection:
+            add(connection, SITES, SITE_COLUMNS, deliveries, first)
+        (outcome,) = invoke(dbt, ["run", "--select", f"stg_mobility__{SITES}"]).result.results
+        assert str(outcome.status) == "success", outcome.message
+        return dict(ask(later, absences))
+
+    assert dict(ask(staged, absences)) == {"X": None, "V": None, "Y": date(2024, 6, 1), "U": None}
+    # U was last in s2, where its record was refused; V in the page s3; T in s4, so that it was there that day.
+    known = {"Y": date(2024, 6, 1), "U": date(2024, 6, 10), "V": date(2024, 6, 10), "T": date(2024, 6, 11)}
+    assert after({name: FURTHER[name] for name in ("s4", "s5")}, 4) == {"X": None, **known}
+    assert after({"s6": FURTHER["s6"]}, 6) == {"X": date(2024, 6, 20), **known}

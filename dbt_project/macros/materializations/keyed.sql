@@ -3,7 +3,8 @@
 
     Settings: period_column (the column that holds the part, 'YYYY-MM'; content keys are then kept per month), by_period
     (rebuild stale months only: the SQL restricts its inputs with `in_stale`), reads (what the SQL uses besides its
-    parents: the facts 'territory', 'communes' and 'as_of' of the run, the functions of 'geometry').
+    parents: the facts 'territory', 'communes', 'as_of' and 'deliveries of <family>' of the run, the functions of
+    'geometry').
 #}
 {% materialization keyed, adapter='duckdb' %}
     {%- set period_column = config.get('period_column') -%}

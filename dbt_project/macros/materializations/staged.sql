@@ -14,7 +14,8 @@
 
     Settings: key (columns), period (column 'YYYY-MM', optional), versions (columns whose successive values are kept in
     `announced_versions`). Where the card says that deliveries are snapshots, a record absent from the latest complete one
-    has `in_latest_snapshot` false.
+    has `in_latest_snapshot` false, and in `first_absent_on` the day of the first complete one that no longer lists it:
+    that of its name or content, else that of its receipt.
 #}
 {% materialization staged, adapter='duckdb' %}
     {%- set source_name = model.name.split('__', 1)[1] -%}
@@ -33,9 +34,9 @@
         'snapshot': raw_source_of(model).config.meta.follows == 'snapshot',
         'is_cut': 'int_territory__scope' in upstream[0],
     } -%}
+    {#- What the table of kept records holds besides the model's columns is decided here: it is code of the model. -#}
     {%- set code_key = local_md5(
-        sql ~ upstream[1] | join('') ~ settings['key'] | join(',') ~ settings['period'] ~ settings['versions'] | join(',')
-        ~ settings['snapshot'] ~ config.get('reads', []) | join(',')
+        sql ~ upstream[1] | join('') ~ settings['period'] ~ kept_records(settings, []) ~ config.get('reads', []) | join(',')
         ~ (env_var('HALLE_GEOMETRY', '') if 'geometry' in config.get('reads', []) else '')
     ) -%}
     {%- set existing = load_cached_relation(this) -%}
@@ -133,6 +134,10 @@
     {% endfor %}
     insert into touched
     select distinct _period from {{ records }} where _delivery_id in ({{ name_list(parts) }});
+    {% if settings['snapshot'] %}
+    -- What a snapshot does not list concerns the records of every month, even where it lists nothing at all.
+    insert into touched select distinct _period from {{ records }};
+    {% endif %}
 {%- endmacro %}
 
 {#
@@ -227,6 +232,34 @@
         inner join ops.deliveries as deliveries
             on deliveries.source = '{{ settings['source'] }}' and deliveries.delivery_id = records._delivery_id
         group by {{ settings['key'] | join(', ') }}
+    ),
+
+    snapshots as (
+        select
+            delivery_order,
+            is_partial,
+            cast(left(coalesce(file_date, received_at), 10) as date) as snapshot_on
+        from ops.deliveries
+        where source = '{{ settings['source'] }}' and status = 'loaded'
+    ),
+
+    followed as (
+        select
+            delivery_order,
+            snapshot_on,
+            first_value(case when not is_partial then snapshot_on end ignore nulls) over (
+                order by delivery_order rows between 1 following and unbounded following
+            ) as next_complete_on
+        from snapshots
+    ),
+
+    -- On a day of several snapshots, what one of them lists was there that day.
+    absences as (
+        select
+            delivery_order as _last_delivery_order,
+            greatest(next_complete_on, snapshot_on + 1) as first_absent_on
+        from followed
+        where next_complete_on is not null
     )
     {% endif %}
     {% if settings['versions'] %}
@@ -263,17 +296,15 @@
         ),
         {% if settings['versions'] %}histories.announced_versions,{% endif %}
         {% if settings['snapshot'] %}
-        seen._last_delivery_order >= (
-            select coalesce(max(delivery_order), 0)
-            from ops.deliveries
-            where source = '{{ settings['source'] }}' and status = 'loaded' and not is_partial
-        ) as in_latest_snapshot,
+        absences.first_absent_on is null as in_latest_snapshot,
+        absences.first_absent_on,
         {% endif %}
         coalesce(contested._claims, 1) as _candidates
     from candidates
     left join contested on {{ same_key('candidates', 'contested', settings['key']) }}
     {% if settings['snapshot'] %}
     inner join seen on {{ same_key('candidates', 'seen', settings['key']) }}
+    left join absences on seen._last_delivery_order = absences._last_delivery_order
     {% endif %}
     {% if settings['versions'] %}
     inner join histories on {{ same_key('candidates', 'histories', settings['key']) }}
@@ -369,7 +400,10 @@
 
 {# What two records of a key must share to say the same: every column of the model but its bookkeeping. #}
 {% macro content_hash() -%}
-    hash(*columns(name -> not starts_with(name, '_') and name not in ('announced_versions', 'in_latest_snapshot')))
+    hash(*columns(
+        name -> not starts_with(name, '_')
+        and name not in ('announced_versions', 'in_latest_snapshot', 'first_absent_on')
+    ))
 {%- endmacro %}
 
 {# The raw table that a staging model reads, as declared in its sources. #}

@@ -8,8 +8,8 @@
 -- Counters share the movement each to its degree (a ring road has no August): its loading, by least squares over its
 -- days without works beside its week and slope, drawn towards 1 by a normal prior of standard deviation 0.3.
 --
--- Public holidays are set aside, and so are exceptional days: those on which the common movement is far from its own
--- course (snow, strike), where counters share it each in another way.
+-- Public holidays of the counter's département are set aside, and so are exceptional days: those on which the common
+-- movement is far from its own course (snow, strike), where counters share it each in another way.
 with measured as (
     select
         days.source,
@@ -27,11 +27,15 @@ with measured as (
         coalesce(spells.sites_count, 0) = 0 as is_clear
     from {{ ref('int_mobility__counter_day_measures') }} as days
     inner join {{ ref('int_territory__calendar') }} as calendar on days.day_on = calendar.day_on
+    left join {{ ref('int_mobility__counter_holidays') }} as laws
+        on days.source = laws.source and days.counter_id = laws.counter_id
     asof left join {{ ref('int_mobility__works_spells') }} as spells
         on days.source = spells.source
         and days.counter_id = spells.counter_id
         and days.day_on >= spells.from_on
-    where days.day_log is not null and not calendar.is_public_holiday
+    where days.day_log is not null
+        and not calendar.is_public_holiday
+        and not (calendar.is_public_holiday_alsace_moselle and coalesce(laws.is_alsace_moselle, false))
 ),
 
 -- Days told by fewer hours of the clock than is usual for the counter would stand lower than the others.

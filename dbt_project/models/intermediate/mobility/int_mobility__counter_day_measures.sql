@@ -1,18 +1,13 @@
-{%- set measures = ['flow', 'occupancy', 'speed'] -%}
-{%- set day_types = [5, 6, 7] -%}
-{%- set never_nought = {
-    'flow': effect_setting('expected_flow_never_zero_veh_h'),
-    'occupancy': effect_setting('expected_occupancy_never_zero_pct'),
-    'speed': 0,
-} -%}
+{#- Each measure with the share of the hour over which it was measured. -#}
+{%- set measures = {'flow': 'measured_share', 'occupancy': 'measured_share', 'speed': 'speed_measured_share'} -%}
+{%- set series = ['source', 'counter_id', 'direction'] -%}
 {{ config(by_period=true, period_column='period_month') }}
 
 -- What each counter measured on each legal day: the day's total of vehicles, or its mean occupancy or speed, as a
 -- logarithm. A day is told over the 24 hours of the clock, so that the days of the clock changes compare with others.
 --
 -- An hour is measured when at least three quarters of it were, the street was not barred, the measure does not
--- contradict itself, and no brief works were in force. A nought where 20 vehicles (or 1 % of occupancy) are usual at
--- that hour is silence, not traffic: under Poisson's law it would come once in 500 million hours.
+-- contradict itself, and no brief works were in force. A nought that is silence (macros/silence.sql) is no measure.
 --
 -- Hours that are missing are told by the month's own profile of the counter (mean by kind of day and hour): the
 -- day's level over the hours measured, carried to the others. A day is kept when the hours measured carry at least
@@ -50,14 +45,16 @@ judged as not materialized (
         published.period_month,
         clock.day_on,
         clock.clock_hour,
-        least(greatest(extract('isodow' from clock.day_on), 5), 7) as day_type,
+        {{ day_type('clock.day_on') }} as day_type,
         published.is_barred,
         brief.counter_id is not null as is_set_aside,
-        published.measured_share >= {{ effect_setting('measured_hour_share') }}
-        and published.plausibility = 'plausible'
-        and not published.is_barred
-        and brief.counter_id is null
-        and clock.is_told as is_usable,
+        {% for measure, share in measures.items() %}
+            published.{{ share }} >= {{ effect_setting('measured_hour_share') }}
+            and published.plausibility = 'plausible'
+            and not published.is_barred
+            and brief.counter_id is null
+            and clock.is_told as is_{{ measure }}_usable,
+        {% endfor %}
         cast(published.flow_veh_h as decimal(12, 3)) as flow,
         cast(published.occupancy_pct as decimal(12, 3)) as occupancy,
         cast(published.speed_kmh as decimal(12, 3)) as speed
@@ -70,41 +67,8 @@ judged as not materialized (
         and clock.clock_hour = brief.clock_hour
 ),
 
-usual_hours as (
-    select
-        source,
-        counter_id,
-        direction,
-        period_month,
-        {% for measure in measures %}
-            {% for day_type in day_types %}
-                cast(avg({{ measure }}) filter (
-                    where is_usable and {{ measure }} > 0 and day_type = {{ day_type }}
-                ) as decimal(12, 3)) as {{ measure }}_{{ day_type }},
-            {% endfor %}
-        {% endfor %}
-        clock_hour
-    from judged
-    group by source, counter_id, direction, period_month, clock_hour
-),
-
--- An hour that no day of its kind measured in the month is told by the other days.
 profiles as (
-    select
-        source,
-        counter_id,
-        direction,
-        period_month,
-        {% for measure in measures %}
-            {% for day_type in day_types %}
-                coalesce(
-                    {{ measure }}_{{ day_type }},
-                    cast(list_avg([{{ measure }}_5, {{ measure }}_6, {{ measure }}_7]) as decimal(12, 3))
-                ) as {{ measure }}_{{ day_type }},
-            {% endfor %}
-        {% endfor %}
-        clock_hour
-    from usual_hours
+    select * from {{ hourly_profiles('judged', series, measures) }} as told
 ),
 
 profile_totals as (
@@ -114,8 +78,8 @@ profile_totals as (
         direction,
         {% for measure in measures %}
             count({{ measure }}_5) as {{ measure }}_hours,
-            {% for day_type in day_types %}
-                sum({{ measure }}_{{ day_type }}) as {{ measure }}_{{ day_type }},
+            {% for type in [5, 6, 7] %}
+                sum({{ measure }}_{{ type }}) as {{ measure }}_{{ type }},
             {% endfor %}
         {% endfor %}
         period_month
@@ -133,12 +97,10 @@ hours as (
         judged.day_type,
         judged.is_barred,
         judged.is_set_aside,
-        judged.is_usable,
         {% for measure in measures %}
             judged.{{ measure }},
-            case judged.day_type
-                when 5 then profiles.{{ measure }}_5 when 6 then profiles.{{ measure }}_6 else profiles.{{ measure }}_7
-            end as usual_{{ measure }},
+            judged.is_{{ measure }}_usable,
+            {{ usual_of('profiles', measure, 'judged.day_type') }} as usual_{{ measure }},
         {% endfor %}
         judged.clock_hour
     from judged
@@ -160,8 +122,7 @@ days as (
         any_value(day_type) as day_type,
         {% for measure in measures %}
             {%- set is_measured -%}
-                is_usable
-                and ({{ measure }} > 0 or {{ measure }} = 0 and usual_{{ measure }} < {{ never_nought[measure] }})
+                is_{{ measure }}_usable and {{ is_no_silence(measure, measure, 'usual_' ~ measure) }}
             {%- endset %}
             count({{ measure }}) as {{ measure }}_published,
             count(*) filter (where {{ is_measured }}) as {{ measure }}_measured,
@@ -203,13 +164,7 @@ told as (
             cast(days.{{ measure }}_sum as double) as measured_sum,
             cast(days.{{ measure }}_usual as double) as usual_measured,
             profile_totals.{{ measure }}_hours as usual_hours,
-            cast(
-                case days.day_type
-                    when 5 then profile_totals.{{ measure }}_5
-                    when 6 then profile_totals.{{ measure }}_6
-                    else profile_totals.{{ measure }}_7
-                end as double
-            ) as usual_total
+            cast({{ usual_of('profile_totals', measure, 'days.day_type') }} as double) as usual_total
         from days
         inner join profile_totals
             on days.source = profile_totals.source

@@ -1,8 +1,9 @@
 {{ config(period_column='period_month', reads=['as_of']) }}
 
 -- The months in which a counter within reach of an active site was heard. Kept by month, so that a new snapshot of
--- works touches the months whose sites it changes and no other. A site without an announced end is followed up to
--- the date up to which data are known; one without a start has no period and is left out.
+-- works touches the months whose sites it changes and no other. A site ends with the last day on which it can have
+-- been there; without one it is followed up to the date up to which data are known. One without a start has no period
+-- and is left out.
 with heard as (
     select distinct
         source,
@@ -24,7 +25,7 @@ active as (
         sites.disruption,
         sites.disruption_level,
         sites.start_on,
-        coalesce(sites.end_on, territory.as_of) as end_on
+        coalesce(sites.last_day_on, territory.as_of) as end_on
     from {{ ref('int_mobility__counter_works_pairs') }} as pairs
     inner join {{ ref('works_sites') }} as sites
         on pairs.works_source = sites.source and pairs.site_id = sites.site_id

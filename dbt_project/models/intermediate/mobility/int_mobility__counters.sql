@@ -32,6 +32,7 @@ referenced as (
         min(arcs.street) as street,
         min(arcs.road_ref) as road_ref,
         min(arcs.commune_code) as commune_code,
+        min(arcs.department_code) as department_code,
         cast(sum(cast(arcs.length_m as decimal(12, 2))) as double) as length_m,
         -- The parts of an arc are short: the mean of their points stands for the arc.
         {{ mean_degrees('arcs.lon') }} as lon,
@@ -52,6 +53,7 @@ select
     coalesce(measured.street, referenced.street) as street,
     referenced.road_ref,
     referenced.commune_code,
+    referenced.department_code,
     referenced.length_m,
     -- A tenth of a metre: exports differ in the decimals beyond, and a place that only seems to move would have every
     -- month of its counter built again.

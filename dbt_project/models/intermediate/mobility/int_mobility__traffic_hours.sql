@@ -19,6 +19,7 @@ select
     cast(
         case when coalesce(flow_veh_h, occupancy_pct, speed_kmh) is null then 0 else 1 end as decimal(5, 4)
     ) as measured_share,
+    cast(case when speed_kmh is null then 0 else 1 end as decimal(5, 4)) as speed_measured_share,
     street,
     lon,
     lat,
@@ -39,6 +40,7 @@ select
     coalesce(is_barred, false) as is_barred,
     traffic_state,
     measured_share,
+    speed_measured_share,
     street,
     lon,
     lat,

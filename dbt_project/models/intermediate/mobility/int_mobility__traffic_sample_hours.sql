@@ -1,10 +1,11 @@
 {{ config(by_period=true, period_column='period_month') }}
 
 -- Windows shorter than an hour (six minutes, three minutes) gathered into hours. A flow is the mean rate over the
--- windows that gave one: three six-minute values are not an hour, and `measured_share` says so. Speeds of a detector
--- are those of the vehicles that passed, weighted by their number (time-mean speed); speeds of floating cars along a
--- section are harmonic means, those of its mean travel time (space-mean speed; Wardrop 1952). Sums in decimals: a sum
--- of doubles depends on the order in which an engine adds.
+-- windows that gave one: three six-minute values are not an hour, and `measured_share` says so. Speeds have a share of
+-- their own: a window may have a flow without a speed, or the reverse. Speeds of a detector are those of the vehicles
+-- that passed, weighted by their number (time-mean speed); speeds of floating cars along a section are harmonic means,
+-- those of its mean travel time (space-mean speed; Wardrop 1952). Sums in decimals: a sum of doubles depends on the
+-- order in which an engine adds.
 with samples as (
     select
         source,
@@ -16,8 +17,9 @@ with samples as (
         window_s,
         is_floating_car,
         flow_veh_h,
-        -- No vehicle has a speed of zero over a window: producers write it where none was measured.
-        case when speed_kmh > 0 then speed_kmh end as speed_kmh,
+        -- No vehicle has a speed of zero over a window: producers write it where none was measured. A detector's speed
+        -- of which nobody says how many vehicles it is of cannot be weighed.
+        case when speed_kmh > 0 and (is_floating_car or speed_weight > 0) then speed_kmh end as speed_kmh,
         speed_weight,
         street,
         lon,
@@ -67,6 +69,7 @@ select
     cast(null as boolean) as is_barred,
     cast(null as varchar) as traffic_state,
     cast(least(coalesce(flow_s, speed_s, 0), 3600) / 3600.0 as decimal(5, 4)) as measured_share,
+    cast(least(coalesce(speed_s, 0), 3600) / 3600.0 as decimal(5, 4)) as speed_measured_share,
     street,
     lon,
     lat,

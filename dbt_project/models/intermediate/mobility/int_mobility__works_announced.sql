@@ -1,8 +1,15 @@
 -- Works sites of every source in one shape, one row per source and site: several parts (occupations, records of a
 -- situation) make one site, from the first start to the last end, as disruptive as its worst part. A part without an
 -- announced end leaves the site without one. `request_id` is the number by which several files name the same site.
+--
+-- `last_day_on` is the last day on which the site can still have been there: that of its last part, which ends when
+-- announced, at the latest on the day before the first complete snapshot that no longer lists it.
 with parts as (
-    select * from {{ ref('int_mobility__works_parts') }}
+    select
+        *,
+        least(end_on, first_absent_on - 1) as last_day_on,
+        start_on is not null or end_on is not null as is_dated
+    from {{ ref('int_mobility__works_parts') }}
 ),
 
 announcements as (
@@ -64,13 +71,12 @@ sites as (
         cast(sum(cast(surface_m2 as decimal(18, 2))) as double) as surface_m2,
         min(start_on) as start_on,
         case when count(end_on) = count(*) then max(end_on) end as end_on,
-        case when bool_and(period_precision = 'instant') then min(start_at) end as start_at,
-        case when bool_and(period_precision = 'instant') and count(end_at) = count(*) then max(end_at) end as end_at,
-        case
-            when bool_and(period_precision = 'instant') then 'instant'
-            when bool_and(period_precision = 'text') then 'text'
-            else 'date'
-        end as period_precision,
+        case when count(last_day_on) = count(*) then max(last_day_on) end as last_day_on,
+        min(start_at) as first_start_at,
+        case when count(end_at) = count(*) then max(end_at) end as last_end_at,
+        -- A part without any date says nothing of how precise those of the others are.
+        coalesce(bool_and(period_precision = 'instant') filter (where is_dated), false) as has_instants,
+        bool_and(period_precision = 'text') as has_words,
         min(period_text) as period_text,
         min(announced_state) as announced_state,
         case when count(distinct stated_phase) <= 1 then min(stated_phase) end as stated_phase,
@@ -78,8 +84,6 @@ sites as (
         case when count(distinct commune_name) <= 1 then min(commune_name) end as commune_name,
         min(district_code) as district_code,
         count(*) as parts_count,
-        -- A source that does not list all its works at once never says that one has gone.
-        bool_or(coalesce(in_latest_snapshot, true)) as in_latest_snapshot,
         any_value(announced_versions) as versions_of_a_part,
         {{ collect_geometries('geometry', 'part_id') }} as geometry,
         {{ mean_degrees('lon') }} as lon,
@@ -90,7 +94,14 @@ sites as (
 
 told as (
     select
-        sites.* exclude (versions_of_a_part),
+        sites.* exclude (versions_of_a_part, first_start_at, last_end_at, has_instants, has_words),
+        case when sites.has_instants then sites.first_start_at end as start_at,
+        case when sites.has_instants then sites.last_end_at end as end_at,
+        case
+            when sites.has_instants and coalesce(sites.first_start_at, sites.last_end_at) is not null then 'instant'
+            when sites.has_words then 'text'
+            else 'date'
+        end as period_precision,
         case
             when sites.parts_count = 1 then sites.versions_of_a_part
             else histories.announced_versions

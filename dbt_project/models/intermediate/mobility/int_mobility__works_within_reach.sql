@@ -2,8 +2,8 @@
 
 -- Disruptive works within reach of each counter: those that take from the carriageway, are not cancelled and have a
 -- start. One row per counter and group of sites: where two files describe one site, the primary speaks for both, unless
--- only the other lies within reach. A site without an announced end, or whose end lies ahead, is followed up to the
--- date up to which data are known.
+-- only the other lies within reach. A site ends with the last day on which it can have been there; one without such a
+-- day, or with one that lies ahead, is followed up to the date up to which data are known.
 --
 -- Brief works (a day, or a timed closure of up to a day, such as a night's) are too short to be measured by days, and
 -- would cut every longer spell to pieces: they do not part spells, their hours are set aside.
@@ -11,12 +11,9 @@ with disruptive as (
     select
         sites.*,
         territory.as_of,
-        sites.period_precision = 'instant' and sites.end_at is not null as is_timed,
-        case
-            when sites.period_precision = 'instant' and sites.end_at is not null
-                then date_diff('minute', sites.start_at, sites.end_at) <= 60 * {{ effect_setting('brief_hours') }}
-            else coalesce(sites.end_on = sites.start_on, false)
-        end as is_brief
+        coalesce(
+            date_diff('minute', sites.start_at, sites.end_at) <= 60 * {{ effect_setting('brief_hours') }}, false
+        ) as is_timed_briefly
     from {{ ref('works_sites') }} as sites
     cross join {{ source('ops', 'territory') }} as territory
     where sites.occupies_carriageway and sites.status <> 'cancelled' and sites.start_on <= territory.as_of
@@ -34,11 +31,11 @@ ranked as (
         disruptive.kind,
         disruptive.disruption,
         disruptive.start_on,
-        least(coalesce(disruptive.end_on, disruptive.as_of), disruptive.as_of) as end_on,
-        coalesce(disruptive.end_on > disruptive.as_of, true) as is_open,
-        disruptive.is_brief,
-        case when disruptive.is_brief and disruptive.is_timed then disruptive.start_at end as start_at,
-        case when disruptive.is_brief and disruptive.is_timed then disruptive.end_at end as end_at,
+        least(disruptive.last_day_on, disruptive.as_of) as end_on,
+        disruptive.status = 'ongoing' and coalesce(disruptive.last_day_on > disruptive.as_of, true) as is_open,
+        disruptive.is_timed_briefly or coalesce(disruptive.last_day_on = disruptive.start_on, false) as is_brief,
+        case when disruptive.is_timed_briefly then disruptive.start_at end as start_at,
+        case when disruptive.is_timed_briefly then disruptive.end_at end as end_at,
         row_number() over (
             partition by pairs.source, pairs.counter_id, disruptive.site_group_id
             order by disruptive.is_group_primary desc, pairs.works_source, pairs.site_id

@@ -61,6 +61,7 @@ select
     case when hours.speed_kmh is null then 'not_available' else 'measured' end as speed_status,
     coalesce(hours.traffic_state, 'unknown') as traffic_state,
     hours.measured_share,
+    hours.speed_measured_share,
     hours.is_barred,
     case
         when coalesce(hours.flow_veh_h, hours.occupancy_pct, hours.speed_kmh) is null then 'not_measured'

@@ -2,8 +2,9 @@
 
 -- Mean daily traffic of the year (moyenne journalière annuelle, MJA) by its strict definition: vehicles of the complete
 -- months over the days of these months. A day is complete when it has every hour that its source can publish (23 in
--- spring; 25 in autumn, or 24 where one of the two hours of the same name is lost); a month, when all its days are. The
--- mean of working days (moyenne des jours ouvrés, MJO) is taken over the same months. Means are never added:
+-- spring; 25 in autumn, or 24 where one of the two hours of the same name is lost); a month, when all its days are. A
+-- nought that is silence is no hour (int_mobility__traffic_days). The mean of working days (moyenne des jours ouvrés,
+-- MJO) is taken over the same months, with the holidays of the counter's département. Means are never added:
 -- vehicle-kilometres are, where the length of the section is known.
 with days as (
     select * from {{ ref('int_mobility__traffic_days') }}
@@ -13,7 +14,8 @@ calendar as (
     select
         day_on,
         duration_hours,
-        is_working_day
+        is_working_day,
+        is_working_day_alsace_moselle
     from {{ ref('int_territory__calendar') }}
 ),
 
@@ -25,7 +27,8 @@ judged as (
         days.vehicle_class,
         days.period_month,
         days.vehicles,
-        calendar.is_working_day,
+        case when laws.is_alsace_moselle then calendar.is_working_day_alsace_moselle else calendar.is_working_day end
+            as is_working_day,
         days.whole_hours >= case
             when calendar.duration_hours = 25 and sources.repeated_hour = 'lost' then 24
             else calendar.duration_hours
@@ -34,6 +37,8 @@ judged as (
     from days
     inner join calendar on days.day_on = calendar.day_on
     left join {{ source('ops', 'sources') }} as sources on days.source = sources.source
+    left join {{ ref('int_mobility__counter_holidays') }} as laws
+        on days.source = laws.source and days.counter_id = laws.counter_id
 ),
 
 months as (

@@ -1,8 +1,8 @@
 {{ config(reads=['as_of']) }}
 
 -- Works sites as announced, one row per site and source, with what can be told of their state on the date up to
--- which data are known. A stated phase is not believed against the dates; a site absent from the latest complete
--- snapshot has ended (or was given up, if it had not begun).
+-- which data are known. A stated phase is not believed against the dates; a site that a complete snapshot no longer
+-- lists has ended (or was given up, if it had not begun).
 with sites as (
     select * from {{ ref('int_mobility__works_announced') }}
 ),
@@ -91,9 +91,9 @@ told as (
         case
             when grouped.stated_phase = 'cancelled' then 'cancelled'
             when grouped.start_on is null then 'unknown'
-            when grouped.start_on > territory.as_of and not grouped.in_latest_snapshot then 'cancelled'
+            when grouped.last_day_on < grouped.start_on then 'cancelled'
             when grouped.start_on > territory.as_of then 'planned'
-            when grouped.end_on < territory.as_of or not grouped.in_latest_snapshot then 'ended'
+            when grouped.last_day_on < territory.as_of then 'ended'
             else 'ongoing'
         end as status
     from grouped
@@ -123,6 +123,7 @@ select
     end_at,
     period_precision,
     period_text,
+    last_day_on,
     status,
     announced_state,
     stated_phase,

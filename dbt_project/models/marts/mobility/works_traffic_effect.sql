@@ -6,7 +6,8 @@
 -- not proof that its works caused it, nor that they took place on all its days.
 --
 -- A row without an estimate says why. Reasons are told in this order: the works are brief; the counter was barred, set
--- aside, silent or not measured on too many days; no counter out of reach to correct by; too few days to compare with.
+-- aside, silent or not measured on too many days; no counter out of reach to correct by; too few days to compare with;
+-- the works last longer than the days around them can carry.
 with spells as (
     select
         source,
@@ -197,6 +198,7 @@ told as (
                 then 'no_control'
             when comparable_days < {{ effect_setting('least_spell_days') }} then 'too_short'
             when departure is null then 'no_comparable_days'
+            when spell_days > {{ effect_setting('longest_spell_days') }} then 'too_long'
             when not noise_is_known then 'noise_unknown'
             when departure_variance is null or freedom < {{ effect_setting('least_freedom') }} then 'no_comparable_days'
             -- A counter that says the same every day has stuck.

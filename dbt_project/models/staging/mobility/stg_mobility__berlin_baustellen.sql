@@ -113,7 +113,9 @@ select
     end_on,
     start_at,
     end_at,
-    case when start_at is null and start_on is not null then 'date' else 'instant' end as period_precision,
+    case
+        when start_at is not null or (start_on is null and end_at is not null) then 'instant' else 'date'
+    end as period_precision,
     subtype as announced_state,
     case
         when is_over then 'ended'

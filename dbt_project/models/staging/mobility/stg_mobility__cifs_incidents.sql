@@ -141,7 +141,9 @@ select
     end_on,
     start_at,
     end_at,
-    case when start_at is null and start_on is not null then 'date' else 'instant' end as period_precision,
+    case
+        when start_at is not null or (start_on is null and end_at is not null) then 'instant' else 'date'
+    end as period_precision,
     coalesce(start_at is not null and not {{ has_offset('start_text') }}, false) as is_zone_assumed,
     geometry,
     case when len(positions) = 1 then first_lon end as lon,

@@ -59,7 +59,7 @@ select
     cast({{ legal_time('end_at', 'Europe/Paris') }} as date) as end_on,
     start_at,
     end_at,
-    'instant' as period_precision,
+    case when coalesce(start_at, end_at) is null then 'date' else 'instant' end as period_precision,
     geometry,
     lon,
     lat,

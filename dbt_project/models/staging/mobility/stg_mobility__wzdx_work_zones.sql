@@ -71,7 +71,7 @@ counted as (
 dated as (
     select
         *,
-        start_instant = date_trunc('day', start_instant)
+        coalesce(start_instant = date_trunc('day', start_instant), true)
         and coalesce(end_instant = date_trunc('day', end_instant), true) as are_dates,
         {{ edge_position('geometry', 'first', 1) }} as first_lon,
         {{ edge_position('geometry', 'first', 2) }} as first_lat,
