@@ -33,7 +33,8 @@ class FileMapping:
 
     ``columns`` go from role to header, ``constants`` from role to the one value of all records, ``codes`` from role to
     the producer's words and ours. ``period_format`` is a strptime format; ``unit`` is that of every number that is not
-    a count; and ``secrecy_marker`` is the text of a cell that is hidden.
+    a count; and ``secrecy_marker`` is the text of a cell that is hidden. ``base_period`` is that of the files which no
+    pattern of ``earlier_bases`` takes: these go from a pattern of file names to the base that those files had.
     """
 
     columns: dict[str, str]
@@ -44,6 +45,7 @@ class FileMapping:
     thousands: str = " "
     period_format: str = DEFAULT_PERIOD_FORMAT
     base_period: str | None = None
+    earlier_bases: dict[str, str] = field(default_factory=dict)
     secrecy_marker: str | None = None
 
 
@@ -130,6 +132,9 @@ def _check_signs(document: Document, place: tuple[str, ...], mapping: FileMappin
     if mapping.unit == "index" and not mapping.base_period:
         hint = "Write base_period: and what the producer gives as 100, such as '2019'."
         raise document.problem((*place, "unit"), "an index says nothing without its base period.", hint)
+    if mapping.earlier_bases and not mapping.base_period:
+        hint = "Write base_period: and the base of the files that no pattern takes, or take earlier_bases out."
+        raise document.problem((*place, "earlier_bases"), "earlier bases of what has no base period.", hint)
     if "%Y" not in mapping.period_format and "%y" not in mapping.period_format:
         hint = "For instance '%Y-%m' or '%m/%Y'."
         raise document.problem(

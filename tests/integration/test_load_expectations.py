@@ -144,7 +144,7 @@ DEFECTS: dict[str, dict[str, list[Defect]]] = {
         "country_is_foreign": [_month("card_country = 'FR'"), _month("card_country = 'Allemagne'")],
         "month_is_a_month": [_month("month = '2019-13'")],
         "index_is_plausible": [_month("value_index = -1"), _month("volume_index = 100000")],
-        "base_is_one": [_month("base_period = '2017'")],
+        "bases_follow_one_another": [_month("base_period = '2017'")],
         "change_agrees_with_indices": [
             _month("value_change_1y_pct = 12"),
             _month("volume_change_1y_pct = null"),

@@ -12,6 +12,7 @@ import pytest
 
 from orchestration.workspace import PROJECT
 from raw_sources.card import Card, load_cards
+from raw_sources.errors import DeliveryRefused
 from raw_sources.readers import clean, inspect
 from tests.unit.readers_support import Read, read_bytes, read_file
 
@@ -103,6 +104,15 @@ def test_communes_by_identifiers_as_the_api_pages_them(cards: dict[str, Card], t
         assert found.match.partial
         assert found.values("conso_totale_mwh") == ["150.5"]
         assert found.values("nombre_mailles_secretisees") == ["0"]
+
+
+@pytest.mark.parametrize("source", ["ore_consommation_commune", "enedis_consommation_territoire"])
+def test_totals_without_their_count_of_secret_cells_are_refused(cards: dict[str, Card], tmp_path: Path, source: str):
+    zone = "operateur;annee;filiere;code_commune;code_categorie_consommation;code_grand_secteur"
+    file = tmp_path / "communes_2022.csv"
+    file.write_text(f"{zone};nb_sites;conso_totale_mwh\nEnedis;2022;E;99001;RES;RESIDENTIEL;9;50,5\n", encoding="utf-8")
+    with pytest.raises(DeliveryRefused, match="the required columns 'nombre_mailles_secretisees' have no header"):
+        inspect(file, cards[source])
 
 
 @pytest.mark.parametrize("broken", [False, True])

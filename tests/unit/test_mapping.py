@@ -93,6 +93,7 @@ def test_models_are_told_what_the_territory_says_and_an_example_where_none_does(
         ({"unit": None}, "unit"),
         ({"unit": "eur", "base_period": None}, "takes no figures in eur"),
         ({"base_period": None}, "without its base period"),
+        ({"unit": "eur", "base_period": None, "earlier_bases": {"*": "2019"}}, "earlier bases of what has no base"),
         ({"decimal": ",", "thousands": ","}, "is the decimal sign as well"),
         ({"period_format": "%m"}, "does not say where the year is"),
     ],

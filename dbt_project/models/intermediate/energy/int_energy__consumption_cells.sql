@@ -6,9 +6,10 @@
 -- 41 % of households' electricity; where they do not they publish zeros, of tertiary sectors too.
 --
 -- Cities in districts: ORE publishes Lyon, Paris and Marseille by municipal districts until 2017 and whole from 2018.
--- The cells of a city in a year that has only districts are theirs, floors when one of the districts is not there at
--- all; in a year that has the city, nothing comes from districts. Districts keep their own level: told by their code,
--- since some producers call them communes.
+-- The cells of a city in a year for which an operator gives only districts are theirs, floors when one of the districts
+-- is not there at all; in a year for which it gives the city, none of its own come from districts. Each operator is
+-- taken as it is: the transport network may name the city in a year when the distributor names districts. Districts
+-- keep their own level: told by their code, since some producers call them communes.
 with published as (
     select
         source,
@@ -53,6 +54,7 @@ whole_cities as (
         source,
         carrier,
         year,
+        operator,
         zone_code as city_code
     from published
     where zone_level = 'commune'
@@ -65,7 +67,7 @@ sizes as (
     from (values ('75056', 20), ('69123', 9), ('13055', 16)) as cities (city_code, size)
 ),
 
-missing_cities as (
+parted_cities as (
     select
         districts.source,
         districts.carrier,
@@ -74,12 +76,6 @@ missing_cities as (
         count(distinct districts.zone_code) < max(sizes.size) as lacks_districts
     from districts
     inner join sizes on districts.city_code = sizes.city_code
-    left join whole_cities
-        on districts.source = whole_cities.source
-        and districts.carrier = whole_cities.carrier
-        and districts.year = whole_cities.year
-        and districts.city_code = whole_cities.city_code
-    where whole_cities.city_code is null
     group by districts.source, districts.carrier, districts.year, districts.city_code
 )
 
@@ -101,13 +97,13 @@ select
     districts.operator,
     districts.consumption_mwh,
     case
-        when missing_cities.lacks_districts and {{ is_known('districts.consumption_status') }} then 'partial'
+        when parted_cities.lacks_districts and {{ is_known('districts.consumption_status') }} then 'partial'
         else districts.consumption_status
     end as consumption_status,
     districts.heating_value_basis,
     districts.delivery_points,
     case
-        when missing_cities.lacks_districts and {{ is_known('districts.delivery_points_status') }} then 'partial'
+        when parted_cities.lacks_districts and {{ is_known('districts.delivery_points_status') }} then 'partial'
         else districts.delivery_points_status
     end as delivery_points_status,
     districts.measured_share,
@@ -116,8 +112,15 @@ select
     districts.months_known,
     true as is_of_district
 from districts
-inner join missing_cities
-    on districts.source = missing_cities.source
-    and districts.carrier = missing_cities.carrier
-    and districts.year = missing_cities.year
-    and districts.city_code = missing_cities.city_code
+inner join parted_cities
+    on districts.source = parted_cities.source
+    and districts.carrier = parted_cities.carrier
+    and districts.year = parted_cities.year
+    and districts.city_code = parted_cities.city_code
+left join whole_cities
+    on districts.source = whole_cities.source
+    and districts.carrier = whole_cities.carrier
+    and districts.year = whole_cities.year
+    and districts.operator is not distinct from whole_cities.operator
+    and districts.city_code = whole_cities.city_code
+where whole_cities.city_code is null

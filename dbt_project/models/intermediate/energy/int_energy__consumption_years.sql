@@ -74,7 +74,8 @@ summed as (
         string_agg(distinct operator, ', ' order by operator) filter (where is_missing) as missing_operators,
         count(*) filter (where category = 'RES-PRO') as joint_parts,
         count(category) as categorised_parts,
-        count(*) filter (where is_of_district) > 0 as is_sum_of_districts,
+        count(*) filter (where is_of_district) > 0
+        and count(*) filter (where not is_of_district and not is_missing) = 0 as is_sum_of_districts,
         count(*) filter (where is_added) > 0 as is_sum_of_sectors
     from counted
     group by source, zone_level, zone_code, year, carrier, counted_sector, heating_value_basis

@@ -1,6 +1,6 @@
 -- Indices of payments by foreign cards, as delivered, level by level: a region is never made of its departments, a
 -- total never of its countries. An index has no weight: it does not add up, has no mean over zones or countries, and
--- gives no share. It is compared with itself, in two ways.
+-- gives no share. It is compared with itself, in two ways, and only on one base: 100 is not the same of another.
 --
 -- Year on year: a month over the same month a year before, when both are there. That is what a month may be compared
 -- with: the one before has another season.
@@ -36,17 +36,18 @@ years as (
         zone_code,
         card_country,
         year,
+        base_period,
         {{ mean_of_twelve('value_index') }} as value_mean,
         {{ mean_of_twelve('volume_index') }} as volume_mean
     from delivered
-    group by source, zone_level, zone_code, card_country, year
+    group by source, zone_level, zone_code, card_country, year, base_period
 ),
 
 series as (
     select
         *,
-        count(value_mean) over (partition by source, zone_level, zone_code, card_country) as value_years,
-        count(volume_mean) over (partition by source, zone_level, zone_code, card_country) as volume_years
+        count(value_mean) over (partition by source, zone_level, zone_code, card_country, base_period) as value_years,
+        count(volume_mean) over (partition by source, zone_level, zone_code, card_country, base_period) as volume_years
     from years
 ),
 
@@ -55,8 +56,15 @@ compared as (
         delivered.*,
         before.value_status as value_status_before,
         before.volume_status as volume_status_before,
-        (delivered.value_index / nullif(before.value_index, 0) - 1) * 100 as value_change_1y_pct,
-        (delivered.volume_index / nullif(before.volume_index, 0) - 1) * 100 as volume_change_1y_pct,
+        before.month is not null and coalesce(delivered.base_period <> before.base_period, true) as is_of_other_base,
+        case
+            when delivered.base_period = before.base_period
+                then (delivered.value_index / nullif(before.value_index, 0) - 1) * 100
+        end as value_change_1y_pct,
+        case
+            when delivered.base_period = before.base_period
+                then (delivered.volume_index / nullif(before.volume_index, 0) - 1) * 100
+        end as volume_change_1y_pct,
         case when series.value_years >= 3 then delivered.value_index / nullif(series.value_mean, 0) end
             as value_seasonal_ratio,
         case when series.volume_years >= 3 then delivered.volume_index / nullif(series.volume_mean, 0) end
@@ -69,6 +77,7 @@ compared as (
         and delivered.zone_code = series.zone_code
         and delivered.card_country = series.card_country
         and delivered.year = series.year
+        and delivered.base_period is not distinct from series.base_period
     left join delivered as before
         on delivered.source = before.source
         and delivered.zone_level = before.zone_level
@@ -90,9 +99,15 @@ select
     unit,
     base_period,
     value_change_1y_pct,
-    {{ change_status('value_change_1y_pct', 'value_status', 'value_status_before') }} as value_change_1y_status,
+    case
+        when is_of_other_base then 'not_applicable'
+        else {{ change_status('value_change_1y_pct', 'value_status', 'value_status_before') }}
+    end as value_change_1y_status,
     volume_change_1y_pct,
-    {{ change_status('volume_change_1y_pct', 'volume_status', 'volume_status_before') }} as volume_change_1y_status,
+    case
+        when is_of_other_base then 'not_applicable'
+        else {{ change_status('volume_change_1y_pct', 'volume_status', 'volume_status_before') }}
+    end as volume_change_1y_status,
     value_seasonal_ratio,
     {{ season_status('value_seasonal_ratio', 'value_status') }} as value_seasonal_status,
     volume_seasonal_ratio,

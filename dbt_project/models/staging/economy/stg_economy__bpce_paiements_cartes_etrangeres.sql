@@ -8,17 +8,24 @@
 -- Departments and regions share codes (11 is the Aude and Île-de-France): the level is stated, never guessed.
 -- A number that is not written as the mapping says is refused: read otherwise, 1.234 would become 1,234.
 -- A hidden figure is `secret`, an empty one `not_available`; neither is a zero.
+-- A producer that changes its base does not change the files received before: each is read on its own base.
 --
 -- What the figures cover is told with them: face-to-face payments by cards issued abroad, at the merchants of one bank,
 -- 10 to 15 % of the French market of cards.
 with published as (
-    select * from {{ raw('bpce__paiements_cartes_etrangeres') }}
+    select
+        records.*,
+        deliveries.file_name as _file_name
+    from {{ raw('bpce__paiements_cartes_etrangeres') }} as records
+    left join {{ source('ops', 'deliveries') }} as deliveries
+        on deliveries.source = '{{ this_source }}' and records._delivery_id = deliveries.delivery_id
 ),
 
 texts as (
     select
         _delivery_id,
         _record_no,
+        _file_name,
         {{ mapped_text(this_source, 'period') }} as period_text,
         {{ mapped_text(this_source, 'territory_level') }} as zone_level,
         {{ mapped_text(this_source, 'territory_code') }} as zone_text,
@@ -53,6 +60,7 @@ typed as (
 judged as (
     select
         *,
+        max(month) over (partition by _delivery_id) as last_month,
         coalesce({{ is_out_of_scope('zone_level', 'zone_code') }}, false) as is_outside
     from typed
 )
@@ -77,7 +85,7 @@ select
         else 'measured'
     end as volume_status,
     '{{ mapping['unit'] }}' as unit,
-    {{ sql_text(mapping['base_period']) }} as base_period,
+    {{ mapped_base(this_source, '_file_name', 'last_month') }} as base_period,
     'face_to_face_foreign_cards_one_bank' as scope,
     10 as market_share_min_pct,
     15 as market_share_max_pct,

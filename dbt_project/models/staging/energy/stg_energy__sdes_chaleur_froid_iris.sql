@@ -12,8 +12,9 @@
 -- are the same as another in every column, 3,346 of them because both are secret. Parts of one key are therefore
 -- numbered in the order of the file, and each counts, the identical ones too: they are as likely two dwellings as one
 -- told twice, and a hidden one makes a floor of the sum either way. The file of 2020 has one record per key. The same
--- file sent again gives the same numbers; int_energy__sdes_chaleur_froid_iris sums the parts of the latest delivery
--- that speaks of a zone.
+-- file sent again gives the same numbers. A partial delivery (rows corrected, or a file with unreadable ones) has
+-- numbers of its own: its first part need not be the first of the file that it completes.
+-- int_energy__sdes_chaleur_froid_iris says which parts count.
 with published as (
     select
         _delivery_id,
@@ -34,15 +35,38 @@ with published as (
     from {{ raw('sdes__chaleur_froid_iris') }}
 ),
 
-parts as (
+partial_deliveries as (
+    select
+        delivery_id,
+        cast(split_part(delivery_id, '-', 1) as bigint) as sequence
+    from {{ source('ops', 'deliveries') }}
+    where source = 'sdes_chaleur_froid_iris' and is_partial
+),
+
+numbered as (
     select
         *,
         row_number() over (
             partition by
                 _delivery_id, operator, year_text, carrier_text, category_text, sector_text, naf_text, zone_text
             order by _record_no
-        ) as part_no
+        ) as place,
+        cast(
+            count(*) over (
+                partition by
+                    _delivery_id, operator, year_text, carrier_text, category_text, sector_text, naf_text, zone_text
+            ) as integer
+        ) as parts_told
     from published
+),
+
+parts as (
+    select
+        numbered.*,
+        numbered.place + 1000000 * coalesce(partial_deliveries.sequence, 0) as part_no,
+        max(numbered.parts_told) over (partition by numbered._delivery_id) > 1 as is_told_in_parts
+    from numbered
+    left join partial_deliveries on numbered._delivery_id = partial_deliveries.delivery_id
 ),
 
 named as (
@@ -68,4 +92,4 @@ named as (
 select
     *,
     0 as _preference
-from {{ yearly_consumption('named', passed=['part_no']) }} as judged
+from {{ yearly_consumption('named', passed=['part_no', 'parts_told', 'is_told_in_parts']) }} as judged
