@@ -138,6 +138,21 @@ def test_populations_of_two_years_in_two_forms_count_each_person_once(theme: Wor
     assert ask(theme, f"select total_population from {POPULATIONS} where commune_code = '69123'") == [(None,)]
 
 
+def test_a_population_is_that_of_the_perimeter_of_the_vintage(theme: World) -> None:
+    found = ask(
+        theme,
+        "select vintage, commune_code, municipal_population, municipal_population_status, population_year "
+        f"from {COMMUNES} where commune_type = 'COM' and commune_code like '99%' order by 1, 2",
+    )
+    in_2021 = {code: living + living // 200 for code, (living, _) in place.POPULATIONS.items()}
+    merged = in_2021[place.TOWN] + in_2021[place.ABSORBED]
+    assert found == [
+        *((2024, code, in_2021[code], "measured", 2021) for code in ("99996", "99997", "99998", "99999")),
+        *((2025, code, in_2021[code], "estimated", 2021) for code in ("99996", "99997")),
+        (2025, "99999", merged, "estimated", 2021),
+    ]
+
+
 def test_a_point_is_placed_by_envelope_and_outline(theme: World) -> None:
     located = ask(
         theme,

@@ -2,8 +2,9 @@
 
 -- Communes by vintage, with what surrounds them in that vintage. Populations: the legal one in force in the vintage (of
 -- the third year before it) where INSEE's file is loaded; else the one that the commune's own file gives, whose year is
--- not published; else the legal one of the nearest boundaries, whose year is told. Rows of municipal districts,
--- delegated and associated communes are parts of a commune: figures are never added across types.
+-- not published; else the legal one of the nearest boundaries, whose year is told. A legal population counts only in
+-- the commune's own perimeter (int_territory__commune_populations). Rows of municipal districts, delegated and
+-- associated communes are parts of a commune: figures are never added across types.
 with communes as (
     select * from {{ ref('int_territory__communes') }}
 ),
@@ -24,32 +25,6 @@ regions as (
     select * from {{ ref('int_territory__divisions') }} where division = 'region'
 ),
 
-vintages as (
-    select distinct vintage from communes
-),
-
--- The legal year in force in each vintage comes first; then the years of the nearest boundaries, the later of two.
-years as (
-    select distinct
-        population_year,
-        boundaries_year,
-        in_force_year
-    from {{ ref('int_territory__populations') }}
-),
-
-nearest_year as (
-    select
-        vintages.vintage,
-        max(years.population_year) filter (where years.in_force_year = vintages.vintage) as in_force_year,
-        arg_min(
-            years.population_year, 2 * abs(years.boundaries_year - vintages.vintage)
-            + case when years.boundaries_year < vintages.vintage then 1 else 0 end
-        ) as nearest_year
-    from vintages
-    cross join years
-    group by vintages.vintage
-),
-
 of_territory as (
     select distinct
         passage.vintage,
@@ -62,20 +37,22 @@ of_territory as (
 populated as (
     select
         communes.*,
+        in_force.population_year as in_force_year,
         in_force.municipal_population as in_force_population,
-        nearest.municipal_population as nearest_population,
-        nearest_year.in_force_year,
-        nearest_year.nearest_year
+        in_force.is_sum as in_force_is_sum,
+        nearest.population_year as nearest_year,
+        nearest.municipal_population as nearest_population
     from communes
-    left join nearest_year on communes.vintage = nearest_year.vintage
-    left join {{ ref('int_territory__populations') }} as in_force
-        on nearest_year.in_force_year = in_force.population_year
-        and communes.commune_code = in_force.commune_code
+    left join {{ ref('int_territory__commune_populations') }} as in_force
+        on communes.vintage = in_force.vintage
         and communes.commune_type = in_force.commune_type
-    left join {{ ref('int_territory__populations') }} as nearest
-        on nearest_year.nearest_year = nearest.population_year
-        and communes.commune_code = nearest.commune_code
+        and communes.commune_code = in_force.commune_code
+        and in_force.is_in_force
+    left join {{ ref('int_territory__commune_populations') }} as nearest
+        on communes.vintage = nearest.vintage
         and communes.commune_type = nearest.commune_type
+        and communes.commune_code = nearest.commune_code
+        and not nearest.is_in_force
 )
 
 select
@@ -98,6 +75,7 @@ select
     coalesce(populated.in_force_population, populated.municipal_population, populated.nearest_population)
         as municipal_population,
     case
+        when populated.in_force_is_sum then 'estimated'
         when coalesce(populated.in_force_population, populated.municipal_population) is not null then 'measured'
         when populated.nearest_population is not null then 'estimated'
         else 'not_available'
