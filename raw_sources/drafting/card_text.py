@@ -199,6 +199,11 @@ def _questions_on(field: Field) -> Iterator[str]:
         yield "in which unit?"
     if facts.at_midnight:
         yield "every time is midnight, so it is read as a date. Is it one?"
+    if facts.day_or_month_first:
+        yield (
+            "no date has a number above 12 before its year, so that 03/04 may be 3 April or 4 March. The model reads "
+            "the day first. Is that the order?"
+        )
     if field.kind == "local_time":
         yield "times have no offset. Are they legal time of the card's time_zone, and do they start or end an interval?"
     if field.kind in ("epoch_s", "epoch_ms"):

@@ -29,13 +29,17 @@ MISFITS = 0.01
 LEAST_RECORDS = 5
 PROBED = 40
 FEW_VALUES = 12
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
+# Digits that a bigint always holds; a longer number would lose its last ones, and is an identifier.
+LONGEST_INTEGER = 18
+_INTEGER = re.compile(rf"[+-]?\d{{1,{LONGEST_INTEGER}}}")
+_WHOLE = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[ \u00a0\u202f]\d{3})+|(?=[.,]\d))(?:[.,]\d*)?(?:[eE][+-]?\d+)?")
 _CODE = re.compile(r"(?=.*\d)[0-9A-Z]+")
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _OFFSET = re.compile(r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) ?(Z|[+-]\d{2}:\d{2})")
 _POINT = re.compile(r"\[?-?\d{1,3}\.\d+, ?-?\d{1,3}\.\d+\]?")
 _WKT = re.compile(r"(?i)(?:srid=\d+;)?(?:multi)?(?:point|linestring|polygon)\s*z?m?\s*\(")
+_TWO_PARTS_FIRST = re.compile(r"(\d{2})[/.-]\d{2}[/.-]")
 _LISTED_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+")
 
 # Python's strptime formats; those of MACRO are what the macros parse_date and parse_instant read by themselves.
@@ -57,7 +61,8 @@ class Facts:
 
     ``kind`` is text, code, integer, number, date, instant (with an offset), local_time (without), epoch_s, epoch_ms,
     boolean, geometry, wkt, point or json; ``formats`` are those of its dates beyond the macros' own. ``misfits`` counts
-    records that are not of that kind, ``markers`` are the words found for "no value".
+    records that are not of that kind, ``markers`` are the words found for "no value". ``day_or_month_first`` says that
+    its dates would be dates too if the month came first: none has a day above 12.
     """
 
     records: int
@@ -71,6 +76,7 @@ class Facts:
     misfits: int = 0
     at_midnight: bool = False
     thousands_by_comma: bool = False
+    day_or_month_first: bool = False
 
     @property
     def values(self) -> Counter[str]:
@@ -116,6 +122,7 @@ def facts_of(name: str, cells: Counter[str], records: int) -> Facts:
         misfits=misfits,
         at_midnight=kind == "local_time" and all(_is_midnight(text) for text in values),
         thousands_by_comma=kind == "number" and bool(values) and all(map(_LISTED_THOUSANDS.fullmatch, values)),
+        day_or_month_first=kind in ("date", "local_time") and _is_order_open(values),
     )
 
 
@@ -159,8 +166,12 @@ def _number_kind(name: str, values: Counter[str], misfits: Callable[[Test], int]
     if whole <= bound:
         if _among_codes(values):
             return "code", (), 0
-        if words & YEAR_WORDS or (not sounds_like_code(name) and not any(len(text) > 18 for text in values)):
+        if words & YEAR_WORDS or (
+            not sounds_like_code(name) and not any(len(text) > LONGEST_INTEGER for text in values)
+        ):
             return "integer", (), whole
+        return "code", (), 0
+    if any(len(text) > LONGEST_INTEGER for text in values) and misfits(_is_whole) <= bound:
         return "code", (), 0
     number = misfits(is_number)
     if number <= bound and not (sounds_like_code(name) and not words & (COUNT_WORDS | LON_WORDS | LAT_WORDS)):
@@ -181,6 +192,10 @@ def _is_digits(text: str) -> bool:
 
 def _is_integer(text: str) -> bool:
     return _INTEGER.fullmatch(text) is not None
+
+
+def _is_whole(text: str) -> bool:
+    return _WHOLE.fullmatch(text) is not None
 
 
 def is_number(text: str) -> bool:
@@ -268,6 +283,12 @@ def _parses(text: str, form: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_order_open(values: Counter[str]) -> bool:
+    """Say whether no date with the year last tells the day from the month."""
+    firsts = [int(found[1]) for text in values if (found := _TWO_PARTS_FIRST.match(text))]
+    return bool(firsts) and max(firsts) <= 12
 
 
 def _is_midnight(text: str) -> bool:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -41,8 +42,7 @@ class Sample:
 
     def counted(self, name: str) -> Counter[str]:
         """Return the distinct values of a column with their number of records, NULL left out."""
-        rows = self.cells[name].drop_nulls().value_counts().rows()
-        return Counter(dict(rows))
+        return Counter(self.cells[name].drop_nulls().to_list())
 
 
 def provisional_card(shape: Shape, names: Mapping[Header, str], theme: str, source: str, multiline: bool) -> Card:
@@ -133,7 +133,7 @@ def take_sample(path: Path, shape: Shape, card: Card, names: Mapping[Header, str
     columns = [
         frame[name].alias(name)
         if header.extra is None
-        else pl.Series(name, [members.get(header.extra) for members in extra], dtype=pl.String)
+        else pl.Series(name, [_text_of(members.get(header.extra)) for members in extra], dtype=pl.String)
         for header, name in names.items()
     ]
     cells = pl.DataFrame(columns).with_columns(pl.all().str.strip_chars(" "))
@@ -145,6 +145,13 @@ def take_sample(path: Path, shape: Shape, card: Card, names: Mapping[Header, str
         whole=whole,
         partial=whole and match.partial,
     )
+
+
+def _text_of(member: Any) -> str | None:
+    """Return a member of ``_extra`` as the staging model reads it: JSON unless it is a text."""
+    if member is None or isinstance(member, str):
+        return member
+    return json.dumps(member, ensure_ascii=False, separators=(",", ":"))
 
 
 def _beginning(path: Path, shape: Shape, folder: Path) -> tuple[Path, bool]:

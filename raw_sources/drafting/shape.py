@@ -74,6 +74,17 @@ class Shape:
 
 def find_shape(path: Path) -> Shape:
     """Return the form of a plain file. Raises DeliveryRefused when it is no data, or no form that a reader takes."""
+    shape = _shape_of(path)
+    if all(header.extra is not None for header in shape.headers):
+        raise refusal(
+            path,
+            "no column has a name of its own: each name is empty, or that of several columns",
+            "A card claims columns by their names. Ask the producer for them.",
+        )
+    return shape
+
+
+def _shape_of(path: Path) -> Shape:
     kind = kind_of(path)
     if kind == "json":
         return _json_shape(path)
@@ -118,6 +129,12 @@ def _delimited_shape(path: Path) -> Shape:
             f"no header with {width} cells stands in the first {HEADER_WITHIN_LINES} lines, before the first record "
             f"on line {full[first].line}",
             "Take the lines above the header away, or ask the producer for a file without them.",
+        )
+    if header is not None and any("\0" in cell for cell in header.cells):
+        raise refusal(
+            path,
+            f"the header on line {header.line} holds a null character, which no card can write",
+            "Ask the producer for the file without it.",
         )
     above = [row for row in full[:first] if header is not None and row.line != header.line]
     skipped = sum(1 for row in rows if header is not None and header.line < row.line < full[first].line)
@@ -233,7 +250,8 @@ def _header_among(rows: Sequence[Row], text: str, delimiter: str) -> Row | None:
 
     A line that the quotes of another one run into is none.
     """
-    lines = text.splitlines()
+    # The lines that csv counts: str.splitlines would also end one at a form feed or a line separator.
+    lines = [line.rstrip("\r\n") for line in io.StringIO(text, newline="")]
     reachable = [
         row
         for row in rows

@@ -107,6 +107,12 @@ def people() -> bytes:
     return gzip.compress(lines("prenom;nom;courriel;adresse;nombre", *rows))
 
 
+def counts() -> bytes:
+    """Return a counting file whose headers are words of the libraries, one of them twice, and identifiers too long."""
+    rows = [f"{10**18 + n};{n};{n % 7};0{1 + n % 9}/01/2025;{n};{n}" for n in range(90)]
+    return lines("index;Count;len;literal;value;Value", *rows)
+
+
 # file: what makes it, and the counts that its delivery has in the ledger
 FILES: dict[str, tuple[Callable[[], bytes], Counted]] = {
     "town_energy_2024.csv": (energy, Counted(300, 0, 299, 1, 0, 0)),
@@ -117,6 +123,7 @@ FILES: dict[str, tuple[Callable[[], bytes], Counted]] = {
     "town_stations.json": (stations, Counted(30, 0, 30, 0, 0, 0)),
     "town_flows.xml": (flows, Counted(9, 0, 9, 0, 0, 0)),
     "town_people.csv.gz": (people, Counted(50, 0, 50, 0, 0, 0)),
+    "town_counts.csv": (counts, Counted(90, 0, 90, 0, 0, 0)),
 }
 
 

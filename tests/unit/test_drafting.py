@@ -200,6 +200,16 @@ def test_a_header_twice_is_read_from_extra(drafted: Make) -> None:
     assert len(read_card_of(draft).columns) == 1
 
 
+def test_a_member_twice_in_json_is_read_from_extra_whatever_it_is(drafted: Make) -> None:
+    records = [
+        {"id": f"a{n}", "n": n, "N": n > 3, "m": "a", "M": [{"x": n}], "p": None, "P": n + 0.5} for n in range(9)
+    ]
+    draft = drafted(json.dumps(records), "a_b.json")
+    assert kinds(draft) == {
+        "id": "code", "n": "integer", "n_2": "boolean", "m": "text", "m_2": "json", "p": "text", "p_2": "number",
+    }  # fmt: skip
+
+
 def test_json_records_lines_and_features(drafted: Make) -> None:
     records = [{"id": f"a{n}", "n": n, "on": n > 3, "at": {"x": 1}} for n in range(9)]
     listed = drafted(json.dumps({"results": records}), "a_b.json")
@@ -337,6 +347,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("geom", ["POINT (1 2)", "POINT (3 4)"], "wkt"),
         ("note", ["7 bis", "8"], "text"),
         ("debit", ["0612345678", "12"], "code"),
+        ("compteur", ["999999999999999999", "100000000000000000"], "integer"),
+        ("compteur", ["1000000000000000001", "1000000000000000002"], "code"),
+        ("compteur", ["10000000000000000001", "12"], "code"),
+        ("compteur", ["+1000000000000000001", "-1000000000000000002"], "code"),
     ],
 )
 def test_types_by_content_and_header(drafted: Make, header: str, cells: list[str], kind: str) -> None:
@@ -354,6 +368,37 @@ def test_one_cell_in_a_hundred_may_not_fit(drafted: Make) -> None:
     good, bad = drafted(table("site;flow", *rows, "z;broken")), drafted(table("site;flow", *rows[:3], "z;broken"))
     assert (kinds(good)["flow"], field(good, "flow").facts.misfits) == ("number", 1)
     assert kinds(bad)["flow"] == "text"
+
+
+def test_integers_that_a_double_would_make_equal_stay_apart(drafted: Make) -> None:
+    draft = drafted(table("compteur;n", *(f"{10**18 + number};{number % 3}" for number in range(40))))
+    assert key(draft) == ("compteur",)
+    assert "parse_number" not in "".join(draft.files.values())
+
+
+ORDER_ASKED = "Is that the order?"
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "is_asked"),
+    [
+        ("jour", ["01/01/2022", "01/02/2022", "01/12/2022"], True),
+        ("jour", ["01/01/2022", "02/01/2022", "12/01/2022"], True),
+        ("jour", ["01.01.22", "02.01.22"], False),  # no form that is read
+        ("jour", ["01-01-2022", "12-12-2022"], True),
+        ("t", ["01/02/2022 10:00", "02/02/2022 13:00"], True),
+        ("t", ["01/02/2022 00:00", "02/02/2022 00:00"], True),
+        ("jour", ["01/02/2022", "13/02/2022"], False),
+        ("jour", ["2022-01-02", "2022-02-01"], False),
+        ("jour", ["2022/01/02", "2022/02/01"], False),
+        ("jour", ["20220102", "20220201"], False),
+    ],
+)
+def test_dates_that_may_be_month_first_are_asked_about(
+    drafted: Make, header: str, cells: list[str], is_asked: bool
+) -> None:
+    draft = drafted(table(f"row|{header}", *(f"r{n}|{cell}" for n, cell in enumerate(cells))))
+    assert (ORDER_ASKED in " ".join(card_of(draft).replace("#", " ").split())) is is_asked
 
 
 def test_words_for_no_value(drafted: Make) -> None:
@@ -518,6 +563,55 @@ def test_headers_of_any_kind_survive_yaml_and_sql(drafted: Make) -> None:
     sql = next(text for path, text in draft.files.items() if path.suffix == ".sql")
     assert "{{ h" not in sql
     assert "{%" not in sql
+
+
+# Names that the libraries or the models use themselves, and those that a CSV file may hold by mistake.
+SURPRISING = [
+    "count", "Count", "len", "index", "value", "values", "literal", "struct", "key", "name", "row_nr", "column_0",
+    "_extra", "_record_no", "_delivery_id", "_reject_reason", "record_id", "n_text", "n_iso", "typed", "published",
+    "", " ", "\u00a0", "n", "N", "x" * 5000, "a\tb", "a\x01b", "a\x0cb", "a\x85b", "a\u2028b", "a\u202eb", "\ufffd",
+    "a'b", '"a ""q"" b"', "{{ x }}", "{% x %}", "$", "*", "^.*$", "@a", "../a", "a/b", "\U0001f6b2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", SURPRISING)
+def test_no_header_stops_a_draft(drafted: Make, header: str) -> None:
+    draft = drafted(table(f"n;{header};c", *(f"{n};{n * n};k{n}" for n in range(9))))
+    assert len(draft.plan.fields) == 3
+    assert read_card_of(draft).columns
+
+
+@pytest.mark.parametrize("member", [one for one in SURPRISING if one.strip()])
+def test_no_member_of_json_stops_a_draft(drafted: Make, member: str) -> None:
+    records = [{"c": f"k{n}", member: n, f"{member} ": n} for n in range(9)]
+    assert read_card_of(drafted(json.dumps(records), "a_b.json")).columns
+    nested = [{"c": f"k{n}", "o": {member: n, "z": 1}} for n in range(9)]
+    assert read_card_of(drafted(json.dumps(nested), "a_b.json")).columns
+
+
+@pytest.mark.parametrize("header", ["count", "len", "index", "literal", "n", "x" * 5000, "a\nb", "a'b", "{{ x }}"])
+def test_no_header_of_a_workbook_stops_a_draft(tmp_path: Path, header: str) -> None:
+    file = xlsx(tmp_path / "town_things.xlsx", {"S": [["n", header, "c"], *([n, n * n, f"k{n}"] for n in range(9))]})
+    assert len(draft_source(file).plan.fields) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (";;", "no column has a name of its own"),
+        ("count;count;Count", "no column has a name of its own"),
+        ("n;a\x00b;c", "the header on line 1 holds a null character"),
+        ('n;"a\nb";c', "no header with 3 cells stands in the first 5 lines"),
+    ],
+)
+def test_a_header_that_no_card_can_claim_is_refused_with_a_sentence(drafted: Make, header: str, said: str) -> None:
+    with pytest.raises(DeliveryRefused, match=said):
+        drafted(table(header, *(f"{n};kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk;k{n}" for n in range(9))))
+
+
+def test_records_without_members_are_refused_with_a_sentence(drafted: Make) -> None:
+    with pytest.raises(DeliveryRefused, match="no column has a name of its own"):
+        drafted("[{}, {}, {}]", "a_b.json")
 
 
 @pytest.mark.parametrize(
