@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from orchestration.project import card_folders
 from orchestration.workspace import PROJECT
 from raw_sources.card import Card, load_cards
 from raw_sources.database import DuckDBSettings
+from raw_sources.documents import nearest, read_document
 from raw_sources.errors import ConfigurationError
 from raw_sources.files import canonical_json, sha256_text, write_atomically
 from raw_sources.mapping import as_example, as_values
@@ -43,6 +45,8 @@ MEMBERS = Path("macros/_members.sql")
 VALUE_STATUSES = Path("macros/_value_statuses.sql")
 MAPPINGS = Path("macros/_mappings.sql")
 UNIT_TESTS = "_unit_tests.yml"
+UNITED = re.compile(rb"\b(?:family|members)\(\s*['\"](\w+)['\"]")
+"""How a model names the family whose members it reads."""
 
 
 def assemble(
@@ -56,17 +60,19 @@ def assemble(
 
     With ``enabled``, the project is what a run of these sources needs: without the unit tests of the models, and
     without the staging models that nothing reads; with ``themes``, it has the models of these themes alone. Files
-    whose content has not changed are left alone, so that dbt's partial parse stays valid.
+    whose content has not changed are left alone, so that dbt's partial parse stays valid. A source without a staging
+    model is no member of its family. Raises ConfigurationError for a card of a family that no model reads.
     """
     cards = list(cards)
     wanted = _project_files(own_models)
     chosen = [card for card in cards if enabled is None or card.source in enabled]
+    _check_families(chosen, wanted)
     if enabled is not None:
         _leave_out(wanted, [card for card in cards if card not in chosen])
     if themes is not None:
         _leave_out_themes(wanted, themes)
     wanted[Path("models/_raw_sources.yml")] = canonical_json(declared_sources(cards)).encode()
-    wanted[MEMBERS] = members_macro(chosen, wanted).encode()
+    wanted[MEMBERS] = members_macro([card for card in chosen if staging_file(card) in wanted], wanted).encode()
     wanted[VALUE_STATUSES] = value_statuses_macro().encode()
     wanted[MAPPINGS] = mappings_macro(cards).encode()
     for path, content in wanted.items():
@@ -97,6 +103,21 @@ def _project_files(own_models: Path | None) -> dict[Path, bytes]:
     return files
 
 
+def _check_families(cards: Iterable[Card], files: Mapping[Path, bytes]) -> None:
+    """Refuse a family of a card that is none: its records would be staged, and in no mart."""
+    models = b"\n".join(content for path, content in files.items() if path.suffix == ".sql")
+    known = {name.decode() for name in UNITED.findall(models)}
+    for card in cards:
+        if card.family is not None and card.family not in known:
+            document = read_document(card.path)
+            index = next(i for i, one in enumerate(document.value["customProperties"]) if one["property"] == "halle")
+            raise document.problem(
+                ("customProperties", index, "value", "family"),
+                f"no model reads the family {card.family!r}.",
+                f"{nearest(card.family, known)} Without the line, the source stands alone.",
+            )
+
+
 def _leave_out(files: dict[Path, bytes], idle: Iterable[Card]) -> None:
     """Take out the unit tests, and the models of ``idle`` cards that no other model names: they would stay empty."""
     for path in [path for path in files if path.name.endswith(UNIT_TESTS)]:
@@ -106,7 +127,7 @@ def _leave_out(files: dict[Path, bytes], idle: Iterable[Card]) -> None:
     named = b"\n".join(content for path, content in files.items() if path.suffix == ".sql")
     for card in idle:
         if f"ref('{card.staging_model}')".encode() not in named:
-            files.pop(Path("models/staging") / card.theme / f"{card.staging_model}.sql", None)
+            files.pop(staging_file(card), None)
 
 
 def _leave_out_themes(files: dict[Path, bytes], kept: Collection[str]) -> None:
@@ -132,6 +153,11 @@ def declared_sources(cards: Iterable[Card]) -> dict[str, Any]:
             {"name": "ops", "schema": "ops", "tables": [{"name": name} for name in OPS_TABLES]},
         ],
     }
+
+
+def staging_file(card: Card) -> Path:
+    """Return where the staging model of a source lies."""
+    return Path("models/staging") / card.theme / f"{card.staging_model}.sql"
 
 
 def parting_model(card: Card) -> Path:

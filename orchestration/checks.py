@@ -6,8 +6,10 @@ check: the machinery is broken, the data are not judged.
 
 import dagster as dg
 
+from orchestration.assembly import staging_file
 from orchestration.assets.names import mart_key, model_key, raw_key
 from orchestration.marts import MartNode
+from orchestration.modelling import dbt_folder
 from orchestration.project import Project
 from orchestration.run import Run
 from raw_sources.card import Card
@@ -80,7 +82,10 @@ def _ledger_check(project: Project, card: Card) -> dg.AssetChecksDefinition:
                 [card.source],
             ).fetchall()
         lost = [row[0] for row in terms if row[1] != row[2] + row[3] or row[2] != sum(row[4:])]
-        if lost:
+        if lost and not (dbt_folder(run.workspace) / staging_file(card)).is_file():
+            missing = project.territory.models_folder.parent / staging_file(card)
+            run.note(f"{card.source}: no model stages its records. Write {missing}.")
+        elif lost:
             run.note(f"{card.source}: the ledger does not balance for {', '.join(lost)}.")
         names = ("records read", "raw", "malformed", "staged", "rejected", "superseded", "duplicate", "out of scope")
         totals = {name: sum(row[index] for row in terms) for index, name in enumerate(names, start=1)}

@@ -279,7 +279,7 @@ def rejects(
     project, workspace = _project(None, data)
     card = project.card(source) if source is not None else None
     if form is RejectsFormat.xlsx:
-        _give_back(workspace, card, out)
+        _give_back(project, workspace, card, out)
     elif form is RejectsFormat.csv:
         from orchestration.refusals import listed
 
@@ -291,19 +291,23 @@ def rejects(
         print_rejects(read_rejects(workspace, source))
 
 
-def _give_back(workspace: Workspace, card: Card | None, out: Path | None) -> None:
+def _give_back(project: Project, workspace: Workspace, card: Card | None, out: Path | None) -> None:
+    from orchestration.reasons import read_reasons
     from orchestration.refusals import read_refusals
     from raw_sources.corrections import write_corrections
 
     if card is None:
         raise ConfigurationError("a spreadsheet to correct is made for one source.", hint="Name the source.")
-    found = read_refusals(workspace, card)
+    found = read_refusals(workspace, card, read_reasons(project.territory))
+    left_out = f"{found.corrected} corrected since are left out." if found.corrected else ""
     if not (found.refused or found.unread):
-        typer.echo("No record was refused.")
+        typer.echo(f"No record stands refused. {left_out}".rstrip())
         return
     path = out or Path(f"rejets_{card.source}.xlsx")
     write_corrections(card, found.refused, found.unread, path)
     typer.echo(f"{len(found.refused)} rows to correct, {len(found.unread)} that could not be read: {path}")
+    if left_out:
+        typer.echo(left_out)
 
 
 @app.command()

@@ -6,6 +6,7 @@ What a model says is in ``dbt_project``; how dbt is called, in ``dbt_runs``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,26 @@ def build_theme(project: Project, workspace: Workspace, theme: str) -> list[Node
     manifest = read_json(dbt.manifest)
     borrowed = models_of_other_themes(manifest, theme)
     lent = run_models(dbt, borrowed) if borrowed else []
-    return failures(lent) or build(dbt, theme_selection(theme, manifest))
+    results = failures(lent) or build(dbt, theme_selection(theme, manifest))
+    return [_without_key(one, manifest, project.territory.models_folder) for one in results]
+
+
+def _without_key(result: NodeResult, manifest: Mapping[str, Any], own: Path) -> NodeResult:
+    """Return the result of a model, in words of ours when it failed for want of a key."""
+    node = manifest["nodes"].get(result.unique_id)
+    if node is None or result.status != "error" or node["config"].get("materialized") != "staged":
+        return result
+    if key_of(node["config"]):
+        return result
+    file = own.parent / node["original_file_path"]
+    hint = "Begin it with {{ config(key=['…']) }}: the columns of which no two of its rows have the same values."
+    return replace(result, message=f"{file}: the staging model declares no key, or one that is no list. {hint}")
+
+
+def key_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the key that a staging model declares; empty when it declares none, or no list of columns."""
+    key = settings.get("key")
+    return tuple(key) if isinstance(key, list) and all(isinstance(name, str) for name in key) else ()
 
 
 def models_of_other_themes(manifest: Mapping[str, Any], theme: str) -> list[str]:

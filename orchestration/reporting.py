@@ -1,7 +1,7 @@
 """The page to a producer (`halle report`): what was received, what was refused and why, what to correct, whom to ask.
 
-One Markdown text, and the same as a page of HTML that needs nothing beside it. In French; reasons are quoted as
-recorded. No personal column is shown. Refused records are read in ``refusals``.
+One Markdown text, and the same as a page of HTML that needs nothing beside it. In French, reasons too where ``reasons``
+knows them. No personal column is shown. Refused records are read in ``refusals``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-from orchestration.inquiry import analysts_copy, read_rejects
+from orchestration.inquiry import analysts_copy
 from orchestration.project import Project
+from orchestration.reasons import read_reasons
 from orchestration.receiving import loaded_deliveries
-from orchestration.refusals import read_refusals
+from orchestration.refusals import Refusals, read_refusals
 from orchestration.warehouse import Delivery
 from orchestration.workspace import Workspace
 from raw_sources.card import Card, Column
@@ -37,6 +38,7 @@ EXAMPLES = 5
 DELIVERIES_SHOWN = 20
 CELLS_SHOWN = 8
 CELL_LENGTH = 80
+NOTHING = Refusals([], [], [], 0)
 THIN_SPACE = "\u202f"
 # What Markdown or HTML could take for a mark; an underscore within a word is none.
 SPECIAL = re.compile(r"[\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w)")
@@ -85,13 +87,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Reason:
-    """Records refused for one reason; ``column`` is the one to look at, when it can be told."""
+    """Records refused for one reason; ``column`` is the one to look at, when it can be told.
+
+    ``is_quoted`` says that the reason is not known in French, and stands as recorded.
+    """
 
     text: str
     count: int
     is_unread: bool
     examples: Sequence[Example]
     column: Column | None
+    is_quoted: bool
 
 
 def write_report(
@@ -114,6 +120,7 @@ def _contents(project: Project, workspace: Workspace, card: Card, now: datetime)
     receipts = sorted(landing.receipts(card.source), key=lambda receipt: receipt.sequence, reverse=True)
     counts = _counts(workspace, card)
     own = [one for one in loaded_deliveries(project, workspace) if one.receipt.source == card.source]
+    found = read_refusals(workspace, card, read_reasons(project.territory), each=EXAMPLES) if counts else NOTHING
     return {
         "card": card,
         "territory": project.territory,
@@ -122,7 +129,8 @@ def _contents(project: Project, workspace: Workspace, card: Card, now: datetime)
         "total": sum(counts.values(), Counts()),
         "receptions": [_reception(receipt, counts) for receipt in receipts[:DELIVERIES_SHOWN]],
         "refusals": _refusals(landing, card, own),
-        "reasons": list(_reasons(workspace, card)) if counts else [],
+        "reasons": list(_reasons(found, card)),
+        "corrected": found.corrected,
         "last": max(own, key=lambda one: one.receipt.sequence, default=None),
     }
 
@@ -152,20 +160,20 @@ def _refusals(landing: Landing, card: Card, own: Sequence[Delivery]) -> list[tup
     return [*at_landing, *at_reading]
 
 
-def _reasons(workspace: Workspace, card: Card) -> Iterator[Reason]:
-    """Yield the reasons for which records were refused, most frequent first, with the latest examples of each."""
-    found = read_refusals(workspace, card, each=EXAMPLES)
+def _reasons(found: Refusals, card: Card) -> Iterator[Reason]:
+    """Yield the reasons for which records stand refused, most frequent first, with the latest examples of each."""
     columns = shown_columns(card)
-    for group in read_rejects(workspace, card.source):
-        is_unread = group.stage == "reading"
+    for group in found.reasons:
         rows: list[RefusedRow | UnreadRow] = [
             row
-            for row in (found.unread if is_unread else found.refused)
-            if row.reason.partition(": ")[0] == group.reason
+            for row in (found.unread if group.is_unread else found.refused)
+            if row.reason.partition(": ")[0] == group.head
         ]
         suspects = {suspect(row, columns) for row in rows if isinstance(row, RefusedRow)}
         examples = [Example(place_in_french(row.place), told(card, row), _excerpt(row, columns)) for row in rows]
-        yield Reason(group.reason, group.count, is_unread, examples, suspects.pop() if len(suspects) == 1 else None)
+        column = suspects.pop() if len(suspects) == 1 else None
+        quoted = group.head_fr is None
+        yield Reason(group.head_fr or group.head, group.records, group.is_unread, examples, column, quoted)
 
 
 def place_in_french(place: Place) -> str:

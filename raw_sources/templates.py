@@ -7,16 +7,17 @@ closed lists. What is written in a workbook once data have come belongs in ``cor
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_range_abs
 from xlsxwriter.worksheet import Worksheet
 
-from raw_sources.card import Card, Column
+from raw_sources.card import Card, Code, Column
 from raw_sources.drafting.yaml_text import dump
 from raw_sources.errors import ConfigurationError
-from raw_sources.mapping import as_example
+from raw_sources.mapping import FileMapping, Role, as_example
 from raw_sources.readers.spreadsheet import layouts_for
 from raw_sources.spreadsheets import header_of, new_workbook, sheet_of, styles, write_rows
 
@@ -40,6 +41,8 @@ EXAMPLES = {
     "date": "2025-03-31",
     "timestamp": "2025-03-31 14:00:00",
 }
+MONTH = date(2025, 3, 31)
+"""The month of an example, written as a territory declares."""
 NOTICE_HEADERS = (
     "Colonne de la feuille", "Nom", "Signification", "Unité", "Type", "Remplissage", "Bornes plausibles", "Exemple",
     "Valeurs possibles",
@@ -59,7 +62,7 @@ def write_template(card: Card, out: Path) -> None:
             where=str(card.path),
             hint="Add a layout of form spreadsheet to its card, with headers for its columns.",
         )
-    card = _with_roles_as_headers(card)
+    card = _as_the_territory_writes(_with_roles_as_headers(card))
     with new_workbook(out) as book:
         named = styles(book)
         records = book.add_worksheet(sheet_of(card, RECORDS))
@@ -92,6 +95,26 @@ def _with_roles_as_headers(card: Card) -> Card:
     return replace(card, columns=tuple(columns))
 
 
+def _as_the_territory_writes(card: Card) -> Card:
+    """Return the card with codes and examples of its roles as its mapping has them written."""
+    if card.mapping is None:
+        return card
+    roles = {role.name: role for role in card.questions.roles}
+    columns = (_written(one, roles[one.name], card.mapping) if one.name in roles else one for one in card.columns)
+    return replace(card, columns=tuple(columns))
+
+
+def _written(column: Column, role: Role, mapping: FileMapping) -> Column:
+    if role.name in mapping.codes:
+        words = tuple(Code(word, code, code) for word, code in mapping.codes[role.name].items())
+        return replace(column, codes=words, examples=())
+    if role.kind == "period":
+        return replace(column, examples=(MONTH.strftime(mapping.period_format),))
+    if role.kind == "number":
+        return replace(column, examples=tuple(text.replace(".", mapping.decimal) for text in column.examples))
+    return column
+
+
 def _write_records(sheet: Worksheet, card: Card, named: dict[str, Format]) -> None:
     sheet.write_string(0, 0, f"{card.title_fr} – {card.producer_name or card.producer}", named["title"])
     sheet.write_string(
@@ -103,15 +126,20 @@ def _write_records(sheet: Worksheet, card: Card, named: dict[str, Format]) -> No
     )
     for index, column in enumerate(card.loaded_columns):
         header = header_of(column)
-        sheet.set_column(index, index, max(NARROWEST, min(len(header) + 4, WIDEST)), named[_cell_style(column)])
+        sheet.set_column(index, index, max(NARROWEST, min(len(header) + 4, WIDEST)), named[_cell_style(column, card)])
         sheet.write_string(HINT_ROW, index, _hint(column, card), named["hint"])
         sheet.write_string(HEADER_ROW, index, header, named["header" if column.nullable else "required"])
         sheet.write_comment(HEADER_ROW, index, _comment(column), {"x_scale": 2, "y_scale": 2})
     sheet.freeze_panes(HEADER_ROW + 1, 0)
 
 
-def _cell_style(column: Column) -> str:
-    """Return the style of a column's cells: figures and dates as such, everything else as text."""
+def _cell_style(column: Column, card: Card) -> str:
+    """Return the style of a column's cells: figures and dates as such, everything else as text.
+
+    A figure of a spreadsheet arrives with a point: those that a territory writes otherwise stay as they are typed.
+    """
+    if card.mapping is not None and card.mapping.decimal != "." and column.name in card.mapping.columns:
+        return "text"
     if column.logical_type in ("integer", "number", "boolean"):
         return "wrapped"
     return "date" if column.logical_type == "date" else "text"
@@ -119,11 +147,15 @@ def _cell_style(column: Column) -> str:
 
 def type_in_french(column: Column, card: Card) -> str:
     """Return what a cell of ``column`` has to be, in French."""
+    periods = {role.name for role in card.questions.roles if role.kind == "period"}
+    if card.mapping is not None and column.name in periods:
+        return f"mois écrit comme {MONTH.strftime(card.mapping.period_format)} (format {card.mapping.period_format})"
     return TYPES_FR.get(column.logical_type, "texte").format(zone=card.time_zone)
 
 
 def _hint(column: Column, card: Card) -> str:
-    return column.unit or (type_in_french(column, card) if column.logical_type != "string" else "")
+    told = type_in_french(column, card)
+    return column.unit or (told if told != TYPES_FR["string"] else "")
 
 
 def _comment(column: Column) -> str:
@@ -180,6 +212,8 @@ def _write_lists(sheet: Worksheet, records: Worksheet, card: Card, named: dict[s
             sheet.write_string(row, place, one.code, named["text"])
         listed = f"={LISTS}!{xl_range_abs(1, place, len(column.codes), place)}"
         told = {"error_title": "Valeur inconnue", "error_message": f"Les valeurs sont dans la feuille {LISTS}."}
+        if card.mapping is not None and column.name in card.mapping.codes:
+            told["error_type"] = "warning"  # a code of ours, which needs no mapping, is right as well
         records.data_validation(
             HEADER_ROW + 1, index, HEADER_ROW + ROWS_WITH_LISTS, index, {"validate": "list", "source": listed, **told}
         )

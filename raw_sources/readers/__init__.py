@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["READER_VERSION", "Match", "ReadCount", "clean", "inspect", "read"]
 
 # Raised when the same bytes under the same card would give other rows: loaded deliveries are then read again.
-READER_VERSION = "3"
+READER_VERSION = "4"
 _JSON_FORMS = ("json_records", "geojson")
 
 

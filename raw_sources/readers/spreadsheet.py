@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 HEADER_WITHIN_ROWS = 50
 # The number of a record is that of its row, plus so much for each sheet before its own: an XLSX has 1,048,576 rows.
 ROWS_PER_SHEET = 10_000_000
-# Columns that halle adds to the rows it gives back: on landing they say that the file is a correction, no more.
+# Columns that halle adds to the rows it gives back: on landing they say that the file is a correction, and the last one
+# which record each row answers.
 OURS = "halle :"
-REASON, FILE, SHEET, ROW, FILE_DATE = (
-    f"{OURS} {word}" for word in ("motif du refus", "fichier", "feuille", "ligne", "date du fichier")
+REASON, FILE, SHEET, ROW, FILE_DATE, REFERENCE = (
+    f"{OURS} {word}" for word in ("motif du refus", "fichier", "feuille", "ligne", "date du fichier", "référence")
 )
 _DATES = frozenset({"date", "timestamp"})
 # 1950 to 2100: a year, a month 202501 or a day 20250131 written as a number is no number of a day, nor is an instant.
@@ -300,7 +301,7 @@ class _Column:
 
 
 def _columns(table: Table, card: Card, *, ours: bool = False) -> list[_Column]:
-    """Return the columns of a table, those that halle added only when ``ours``."""
+    """Return the columns of a table; of those that halle added, only the references unless ``ours``."""
     owners = {normalise(header): name for name, header in table.names.mapping.items()}
     spare = [index for index, header in enumerate(table.headers) if normalise(header) not in owners]
     keys = dict(zip(spare, distinct(table.headers[index] for index in spare), strict=True))
@@ -310,6 +311,8 @@ def _columns(table: Table, card: Card, *, ours: bool = False) -> list[_Column]:
         logical_type = card.column(owner).logical_type if owner else ""
         if ours or not is_ours(header):
             columns.append(_Column(index, owner, keys.get(index, ""), logical_type))
+        elif normalise(header) == REFERENCE:
+            columns.append(_Column(index, None, REFERENCE, ""))
     return columns
 
 
@@ -322,7 +325,8 @@ def _records(book: Workbook, table: Table, columns: Sequence[_Column]) -> Iterat
             text_of(cells[column.index], column.logical_type, book.epoch) if column.index < len(cells) else ""
             for column in columns
         ]
-        if any(text.strip() for text in texts):
+        # A row of which only the reference is left has been emptied by who corrects.
+        if any(text.strip() for text, column in zip(texts, columns, strict=True) if column.key != REFERENCE):
             yield number + 1, texts
 
 

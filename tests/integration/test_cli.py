@@ -211,7 +211,7 @@ def test_status_turns_red_for_an_orphan_and_a_missing_release(copy_of_sample: Co
     assert orphaned.status == 1
     assert "! source paris_forgotten: nothing declares it any more." in orphaned.out
     shutil.rmtree(data / "landing/paris_forgotten")
-    shutil.rmtree(next((data / "public/chantiers-voirie/v1.2.0").iterdir()))
+    shutil.rmtree(next((data / "public/chantiers-voirie/v1.3.0").iterdir()))
     missing = json.loads(halle("status", "--json", "--data", data).out)
     assert {one["dataset"] for one in missing["releases"] if one["state"] == "missing"} == {"chantiers-voirie"}
     assert missing["healthy"] is False

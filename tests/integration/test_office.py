@@ -35,10 +35,11 @@ B1;01/11/2025;12
 B1;31/02/2025;13
 B2;02/11/2025;<script>alert(1)</script>
 B2;03/11/2025;1;2;3
+B3;04/11/2025;inconnu
 """
 CORRECT = {"31/02/2025": "28/02/2025", "<script>alert(1)</script>": "17", "31/09/2025": "30/09/2025", "en panne": "0"}
 # What halle adds on the left of the rows that it gives back.
-OURS = 5
+OURS = 6
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def halle_ok(*arguments: object, data: Path) -> str:
 
 @pytest.fixture(scope="module")
 def second(first: Office) -> Office:
-    """Correct what was refused, fill the template, land both with an ODS, and run again."""
+    """Correct what was refused but for one row, fill the template, land both with an ODS, and run again."""
     given = rows_of(first.folder / "rejets.xlsx")
     for row in given["À corriger"][4:]:
         row[OURS:] = [CORRECT.get(cell, cell) for cell in row[OURS:]]
@@ -127,6 +128,8 @@ def second(first: Office) -> Office:
     for name in ("rejets_corriges.xlsx", "rempli.xlsx", "bornes.ods"):
         halle_ok("land", SOURCE, first.folder / name, data=first.data)
     halle_ok("run", "--theme", "mobility", data=first.data)
+    halle_ok("rejects", SOURCE, "--format", "xlsx", "--out", first.folder / "rejets_2.xlsx", data=first.data)
+    halle_ok("report", SOURCE, "--out", first.folder / "page_2", data=first.data)
     return first
 
 
@@ -136,10 +139,10 @@ def second(first: Office) -> Office:
 def test_rejects_keep_their_forms(first: Office) -> None:
     found = json.loads(halle_ok("rejects", SOURCE, "--format", "json", data=first.data))
     assert {one["reason"]: one["count"] for one in found} == {
-        "the day is not a date": 3, "the count is not a number": 3, "5 cells instead of 3": 1,
+        "the day is not a date": 3, "the count is not a number": 4, "5 cells instead of 3": 1,
     }  # fmt: skip
     listed = list(csv.DictReader(io.StringIO(halle_ok("rejects", "--format", "csv", data=first.data))))
-    assert len(listed) == 7
+    assert len(listed) == 8
     assert {row["source"] for row in listed} == {SOURCE}
 
 
@@ -151,12 +154,12 @@ def test_a_workbook_for_all_sources_is_refused(first: Office) -> None:
 def test_refused_rows_come_back_with_file_sheet_and_row(first: Office) -> None:
     found = rows_of(first.folder / "rejets.xlsx")
     rows = {(row[1], row[3], row[4]): row[0] for row in found["À corriger"][4:]}
-    assert rows[("bornes.xlsx", "2024", "5")] == "the day is not a date: plus tard"
-    assert rows[("bornes.xlsx", "2025", "2")] == "the count is not a number: #N/A"
-    assert rows[("passages_velos_202511.csv", "", "enregistrement 2")] == "the day is not a date: 31/02/2025"
-    assert len(rows) == 6
+    assert rows[("bornes.xlsx", "2024", "5")] == "le jour n'est pas une date : plus tard"
+    assert rows[("bornes.xlsx", "2025", "2")] == "le nombre de passages n'est pas un nombre : #N/A"
+    assert rows[("passages_velos_202511.csv", "", "enregistrement 2")] == "le jour n'est pas une date : 31/02/2025"
+    assert len(rows) == 7
     malformed = found["À corriger à la source"][3]
-    assert (malformed[0], malformed[4], malformed[5]) == ("5 cells instead of 3", "ligne 5", "B2;03/11/2025;1;2;3")
+    assert (malformed[0], malformed[4], malformed[5]) == ("5 cellules au lieu de 3", "ligne 5", "B2;03/11/2025;1;2;3")
 
 
 # --- after the corrections --------------------------------------------------------------------------------------
@@ -173,7 +176,7 @@ def test_what_was_corrected_is_staged_and_the_ledger_balances(second: Office) ->
     for read, staged, rejected, malformed, raw, others in ledger.values():
         assert read == raw + malformed
         assert raw == staged + rejected + others
-    assert ledger["rejets_corriges.xlsx"][:3] == (6, 6, 0)
+    assert ledger["rejets_corriges.xlsx"][:3] == (7, 6, 1)
     assert ledger["rempli.xlsx"][:3] == (1, 1, 0)
     assert ledger["bornes.ods"][:3] == (1, 1, 0)
     assert ledger["bornes.xlsx"][:4] == (3, 1, 2, 0)
@@ -200,6 +203,21 @@ def test_the_columns_that_halle_added_make_no_noise(second: Office) -> None:
     assert (partial["rejets_corriges.xlsx"], partial["rempli.xlsx"]) == (True, False)
 
 
+def test_what_was_corrected_does_not_come_back_and_what_was_not_comes_once(second: Office) -> None:
+    found = rows_of(second.folder / "rejets_2.xlsx")
+    assert [(row[0], row[1], row[OURS]) for row in found["À corriger"][4:]] == [
+        ("le nombre de passages n'est pas un nombre : inconnu", "rejets_corriges.xlsx", "B3")
+    ]
+    assert len(found["À corriger à la source"]) == 4
+    text = second.read(f"page_2/retour_{SOURCE}.md")
+    assert "9 sont refusés, dont 7 repris depuis dans une correction." in " ".join(text.split())
+    assert "### le nombre de passages n'est pas un nombre : 1 enregistrement\n" in text
+    assert "le jour n'est pas une date" not in text
+    # What each delivery brought is a fact, and stays one.
+    refused = second.query(f"select sum(rejected) from ops.ledger where source = '{SOURCE}'")
+    assert refused[0][0] == second.query(f"select count(*) from ops.rejects where source = '{SOURCE}'")[0][0] == 8
+
+
 # --- the page to the producer -----------------------------------------------------------------------------------
 
 
@@ -223,7 +241,7 @@ def test_the_page_says_what_came_what_was_refused_and_whom_to_ask(first: Office)
     for said in (
         "# Retour sur vos données : Passages de vélos",
         "Nous avons reçu 4 livraisons.",
-        "### the day is not a date : 3 enregistrements",
+        "### le jour n'est pas une date : 3 enregistrements",
         "Colonne en cause : **Jour**",
         "bornes.xlsx, feuille « 2024 », ligne 5",
         "passages_velos_202511.csv, ligne 5",

@@ -114,6 +114,8 @@ def test_a_model_is_traced_from_its_compiled_file_and_the_cards_columns(world: W
         ({"config": {"post-hook": [{"sql": "insert into x"}]}}, "hooks"),
         ({"config": {"sql_header": "set variable x = 1"}}, "header"),
         ({"config": {"materialized": "incremental"}}, "materialised as incremental"),
+        ({"config": {"materialized": "staged"}}, "declares no key"),
+        ({"config": {"materialized": "staged", "key": "out"}}, "declares no key"),
         ({"language": "python"}, "written in python"),
         ({"database": "elsewhere"}, "database elsewhere"),
         ({"raw_code": "select {{ run_query('select 1').columns[0][0] }}"}, "asks the warehouse"),

@@ -16,14 +16,24 @@ from python_calamine import CalamineWorkbook
 
 from orchestration.project import card_folders
 from raw_sources.card import Card, Code, as_mapped, load_cards, read_card
-from raw_sources.corrections import Place, RefusedRow, UnreadRow, suspect, told, write_corrections
+from raw_sources.corrections import (
+    Place,
+    RefusedRow,
+    UnreadRow,
+    answered_by,
+    reference_of,
+    suspect,
+    told,
+    write_corrections,
+)
 from raw_sources.errors import ConfigurationError
 from raw_sources.feeds import feed_of
 from raw_sources.readers import inspect, read
-from raw_sources.readers.spreadsheet import layouts_for
+from raw_sources.readers.spreadsheet import clean_spreadsheet, layouts_for
 from raw_sources.spreadsheets import LONGEST_CELL, header_of, sheet_name, sheet_of
 from raw_sources.templates import HEADER_ROW, LISTS, NOTICE, RECORDS, mapping_to_paste, write_template
 from tests.unit.readers_support import SETTINGS, card, column, layout
+from tests.unit.workbooks import xlsx
 
 COLUMNS = (
     column("code", "insee", "Code INSEE", required=True, nullable=False, title_fr="Code de la commune"),
@@ -124,6 +134,31 @@ def test_a_mapped_card_has_the_roles_or_the_headers_of_the_territory(tmp_path: P
     assert mapping_to_paste(own) is None and mapping_to_paste(office()) is None
 
 
+def test_a_mapped_card_is_told_as_the_territory_writes(tmp_path: Path) -> None:
+    published = load_cards(card_folders(None))["bpce_paiements_cartes_etrangeres"]
+    mapping = {
+        "columns": {"period": "Mois", "territory_code": "Dép", "card_country": "Pays", "value_index": "Indice"},
+        "unit": "index",
+        "base_period": "2019",
+        "period_format": "%m/%Y",
+        "codes": {"card_country": {"Allemagne": "DE", "Suisse": "CH"}},
+    }
+    own = as_mapped(published, feed_of(published.source, {"mapping": mapping}))
+    write_template(own, tmp_path / "own.xlsx")
+    found = sheets(tmp_path / "own.xlsx")
+    by_header = {row[0]: row for row in found[NOTICE]}
+    assert by_header["Mois"][4] == "mois écrit comme 03/2025 (format %m/%Y)"
+    assert by_header["Mois"][7] == "03/2025"
+    assert by_header["Pays"][7:9] == ["Allemagne", "Allemagne = DE ; Suisse = CH"]
+    assert by_header["Indice"][7] == "104,5"
+    assert found[LISTS] == [["Valeurs de Pays"], ["Allemagne"], ["Suisse"]]
+    sheet = texts(tmp_path / "own.xlsx", "sheet1.xml")
+    assert 'errorStyle="warning"' in sheet, "DE is right as well"
+    # A figure typed in a column of figures would arrive with a point, and the territory has a comma.
+    styles = [part.partition('style="')[2].partition('"')[0] for part in sheet.split("<col ")[1:]]
+    assert len(set(styles)) == 1, styles
+
+
 def test_every_card_of_halle_that_takes_a_table_has_a_template_that_it_reads(tmp_path: Path) -> None:
     taken = [one for one in load_cards(card_folders(None)).values() if layouts_for(one)]
     assert len(taken) > 10
@@ -164,7 +199,7 @@ def test_names_that_a_workbook_cannot_have_are_changed() -> None:
 
 # --- corrections ------------------------------------------------------------------------------------------------
 
-PLACE = Place("relevé.csv", "2025-09-01", "", "enregistrement 2")
+PLACE = Place("relevé.csv", "2025-09-01", "", "enregistrement 2", reference_of("000001-c268a59bed0c", 2))
 
 
 def refused(reason: str, **cells: str | None) -> RefusedRow:
@@ -179,10 +214,11 @@ def test_refused_rows_come_with_their_reason_and_load_again(tmp_path: Path) -> N
     assert list(found) == ["À corriger", "À corriger à la source"]
     assert found["À corriger"][3] == [
         "halle : motif du refus", "halle : fichier", "halle : date du fichier", "halle : feuille", "halle : ligne",
-        "insee", "jour", "etat", "Puissance (kW)",
+        "halle : référence", "insee", "jour", "etat", "Puissance (kW)",
     ]  # fmt: skip
     assert found["À corriger"][4] == [
-        row.reason, "relevé.csv", "2025-09-01", "", "enregistrement 2", "01001", "31/02/2025", "", "1,5",
+        row.reason, "relevé.csv", "2025-09-01", "", "enregistrement 2", "c268a59bed0c n° 2", "01001", "31/02/2025", "",
+        "1,5",
     ]  # fmt: skip
     assert found["À corriger à la source"][3][0::5] == ["5 cells instead of 3", "a;b;c;d;e"]
     match = inspect(path, office())
@@ -199,7 +235,39 @@ def test_the_cell_that_a_reason_is_about_is_red(tmp_path: Path) -> None:
     assert suspect(refused("something else", code="1"), columns) is None
     write_corrections(office(), [refused("no power", code="1")], [], tmp_path / "c.xlsx")
     assert texts(tmp_path / "c.xlsx", "styles.xml").count("FFFFC7CE") == 1
-    assert 'r="I5" s="' in texts(tmp_path / "c.xlsx", "sheet1.xml")
+    assert 'r="J5" s="' in texts(tmp_path / "c.xlsx", "sheet1.xml")
+
+
+def test_a_row_says_which_record_it_answers_and_an_emptied_row_says_nothing(tmp_path: Path) -> None:
+    rows = [refused("no power", code=code) for code in ("01001", "01002")]
+    path = tmp_path / "c.xlsx"
+    write_corrections(office(), rows, [], path)
+    given = sheets(path)
+    given["À corriger"][5][6:] = [""] * 4
+    given["À corriger"].append(["", "", "", "", "", "", "01003", "2025-09-03", "O", "4"])
+    corrected = xlsx(tmp_path / "corrected.xlsx", given)
+    clean_spreadsheet(corrected, inspect(corrected, office()), office(), tmp_path / "clean.xlsx")
+    for file in (corrected, tmp_path / "clean.xlsx"):
+        raw = tmp_path / "raw.parquet"
+        read(file, inspect(file, office()), office(), "000002-b", raw, tmp_path / "malformed.parquet", SETTINGS)
+        found = pq.read_table(raw, columns=["code", "_extra"]).to_pylist()
+        assert [(row["code"], answered_by(row["_extra"])) for row in found] == [
+            ("01001", "c268a59bed0c n° 2"),
+            ("01003", None),
+        ]
+    assert answered_by('{"halle : référence": "la ligne 3"}') is None
+
+
+def test_reasons_are_told_in_french_where_they_are_known(tmp_path: Path) -> None:
+    row = RefusedRow(PLACE, "the day is not a date: 31/02", {"counted_on": "31/02"}, "le jour n'est pas une date")
+    assert told(office(), row) == "le jour n'est pas une date : 31/02"
+    assert told(office(), refused("no power")) == "no power"
+    write_corrections(
+        office(), [row], [UnreadRow(PLACE, "not JSON: x", None, "ce n'est pas du JSON")], tmp_path / "c.xlsx"
+    )
+    found = sheets(tmp_path / "c.xlsx")
+    assert found["À corriger"][4][0] == "le jour n'est pas une date : 31/02"
+    assert found["À corriger à la source"][3][0] == "ce n'est pas du JSON"  # the text may be personal
 
 
 def test_personal_columns_and_values_are_left_out(tmp_path: Path) -> None:
