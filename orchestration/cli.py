@@ -456,6 +456,7 @@ def protect(
     protected = protect_frame(read_table(table), rules, read_previous(rules))
     for path in write_protected(protected, out):
         typer.echo(str(path))
+    typer.echo(protected.said_aside, err=True)
     protected.refuse_risks()
 
 

@@ -54,6 +54,16 @@ class Protected:
     choice: Mapping[str, Any] = field(repr=False)
     release: Release = field(repr=False)
 
+    @property
+    def said_aside(self) -> str:
+        """What was chosen and audited, in a sentence for whoever protects the table, and for nobody else."""
+        told = self.choice
+        return (
+            f"{told['unsafe']} unsafe cells, {told['secondary']} secondary ones of cost {told['cost']:g} "
+            f"({told['cost_is']}); {told['insiders']} insiders, {told['programmes']} linear programmes. "
+            "Keep these figures to yourself: with the table they tell more than it does."
+        )
+
     def refuse_risks(self) -> None:
         """Raise ``GateClosed`` when something secret can be deduced."""
         refuse(self.risks)

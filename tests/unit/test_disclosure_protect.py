@@ -215,6 +215,7 @@ def test_the_command_writes_what_may_leave_and_no_parameter(tmp_path: Path):
     options = ["--spec", str(tmp_path / "spec.yml"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, ["protect", str(tmp_path / "table.csv"), *options])
     assert result.exit_code == 0, result.output
+    assert "secondary ones of cost" in result.stderr and "secondary" not in result.stdout
     written = {path.name: path for path in (tmp_path / "out").iterdir()}
     assert set(written) == {"protected.csv", "protected.parquet", "audit.json", "summary.md"}
     assert pl.read_parquet(written["protected.parquet"]).height == 28
@@ -222,7 +223,7 @@ def test_the_command_writes_what_may_leave_and_no_parameter(tmp_path: Path):
     assert told["cells_at_risk"] == 0
     assert told["by_level"]["department 0, country 0"] == {"cells": 1, "secret": 0}
     texts = written["audit.json"].read_text(encoding="utf-8") + written["summary.md"].read_text(encoding="utf-8")
-    for word in ("at_least", "p_pct", "p_percent", "minimum_frequency", "17"):
+    for word in ("at_least", "p_pct", "p_percent", "minimum_frequency", "17", "secondary", "cost"):
         assert word not in texts.replace('"by_level"', ""), word
 
 
