@@ -39,7 +39,7 @@ select
     counted_apart_population,
     total_population,
     0 as _preference,
-    {{ is_out_of_scope("'commune'", 'commune_code') }} as _out_of_scope,
+    false as _out_of_scope,
     case
         {{ reference_reasons('commune_name') }}
         when commune_code is null or not {{ is_commune_code('commune_code') }}
