@@ -73,3 +73,39 @@ def test_no_file_belongs_to_two_sources_of_a_territory(real_extracts: Path):
     for territory in territories():
         for path in files_of_the_families(real_extracts):
             assert len(territory.match(path.relative_to(real_extracts))) <= 1, (territory.name, path.name)
+
+
+# --- mean daily traffic -------------------------------------------------------------------------------------------
+# By hand: whole days of the CSV (23 hours in spring), an hour at 0.0 not counted where the month's mean of the hours
+# above nought, by type of day, is 20 vehicles or more; vehicles of the whole months over their days.
+
+
+@pytest.fixture(scope="module")
+def network(run_of: Callable[[Path], Authority]) -> Authority:
+    """Return the national network once its run is known to have succeeded."""
+    return run_of(EXAMPLES / "reseau_national")
+
+
+def test_noughts_in_the_rush_make_no_complete_month(network: Authority):
+    # July and October 2020 and March 2021 have every hour only if those that no station counted are taken for traffic.
+    assert network.ask(
+        "select counter_id, year, months_kept, days_kept, working_days_kept, complete_days, mean_daily_traffic_veh_d, "
+        "mean_working_day_traffic_veh_d from mobility.traffic_yearly where year = 2020 "
+        "and source = 'cerema_rrn_horaire' and counter_id in ('MYL42.51', 'MYL42.Q1', 'MYR69.32') order by 1"
+    ) == [
+        ("MYL42.51", 2020, 4, 122, 83, 315, 3_305_087 / 122, 2_667_095 / 83),
+        ("MYL42.Q1", 2020, 4, 122, 83, 320, 1_163_536 / 122, 913_335 / 83),
+        ("MYR69.32", 2020, 3, 92, 61, 300, 1_315_469 / 92, 1_008_053 / 61),
+    ]
+    assert network.ask(
+        "select coverage_status, count(*), count(mean_daily_traffic_veh_d) from mobility.traffic_yearly "
+        "where year = 2021 and source = 'cerema_rrn_horaire' group by 1"
+    ) == [("no_complete_month", 8, 0)]
+
+
+def test_the_hourly_counts_keep_the_noughts_as_published(network: Authority):
+    assert network.ask(
+        "select substr(hour_start_local, 1, 16), flow_veh_h, measured_share, speed_measured_share "
+        "from mobility.traffic_hourly where counter_id = 'MYL42.51' and hour_start_local between '2020-07-01T08' "
+        "and '2020-07-01T11' order by 1"
+    ) == [("2020-07-01T08:00", 2976, 1, 0), ("2020-07-01T09:00", 0, 1, 0), ("2020-07-01T10:00", 2232, 1, 0)]
