@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from exports.disclosure.attack import Attack, Bounds, Flags, Floats, Ints
+from exports.disclosure.attack import FEASIBLE, Attack, Bounds, Flags, Floats, Ints
 from exports.disclosure.likeness import raised_to_totals
 from exports.disclosure.rules import Sensitivity
 from exports.disclosure.table import Cell, Table
@@ -270,7 +270,7 @@ def _outside(attack: Attack, goals: Sequence[_Goal], release: Release) -> list[i
 
 def _is_met(attack: Attack, goal: _Goal) -> bool:
     if goal.side == 0:
-        return float(attack.reach.up[goal.cell] + attack.reach.down[goal.cell]) >= goal.asked
+        return float(attack.reach.up[goal.cell] + attack.reach.down[goal.cell]) >= goal.asked * (1 - FEASIBLE)
     return attack.moves(goal.cell, float(goal.side), goal.asked)
 
 

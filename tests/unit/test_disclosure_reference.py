@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exports.disclosure import attack
@@ -107,6 +107,8 @@ def published(table: Table, judged: Sensitivity, secondary: tuple[int, ...]) -> 
 
 @settings(max_examples=25, deadline=None)
 @given(shapes())
+# A nought that may be anything up to 45.5, whose witness ends a rounding error short of what is asked.
+@example(Shape(levels=((3,), (2,), (3,)), seed=0, contributors=0.7, nothing=0.2))
 def test_after_protection_nothing_is_at_risk_from_anybody(shape: Shape):
     table = drawn(shape)
     columns = tuple(Dimension(name) for name in table.names)
