@@ -139,12 +139,8 @@ def make_plan(
         _check_something_is_told(connection, protection.relation, card.secrecy, card, terms, log)
     proof = proof_of(connection, card, mart, terms, verdict)
     if protection and card.secrecy:
-        proof["secrecy"] = {
-            source: [_told(one, card) for one in levels] for source, levels in protection.counts.items()
-        }
-        if card.secrecy.rounded_to:
-            proof["rounded"] = dict(card.secrecy.rounded_to)
-            columns = tuple(replace(one, about=labelled(one.about, card.secrecy.rounded_to)) for one in columns)
+        proof |= _proof_of_secrecy(protection, card, card.secrecy)
+        columns = tuple(replace(one, about=labelled(one.about, card.secrecy.rounded_to)) for one in columns)
     card = replace(card, licence=verdict.licence)
     context = replace(context, sources=credited(context.sources, card, verdict, terms))
     identity = _identity(proof, certificate, content, card, context, columns)
@@ -158,6 +154,13 @@ def make_plan(
     return Plan(
         card, mart, context, rows, proof, columns, certificate, content, identity, previous, entry, public, held
     )
+
+
+def _proof_of_secrecy(protection: Protection, card: ExportCard, secrecy: Secrecy) -> Proof:
+    """Return how many figures are secret, by source and level, and which are rounded to what."""
+    told = {source: [_told(one, card) for one in levels] for source, levels in protection.counts.items()}
+    rounded = {"rounded": dict(secrecy.rounded_to)} if secrecy.rounded_to else {}
+    return {"secrecy": told, **rounded}
 
 
 def _told(level: Mapping[str, Any], card: ExportCard) -> dict[str, Any]:
